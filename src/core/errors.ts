@@ -76,7 +76,7 @@ export const ERROR_CODES = {
   ABORTED: 'aborted',
   HANDLE_CLOSED: 'closed',
   ASSERTION_FAILED: 'internal',
-} as const satisfies Record<string, ErrorKind>
+} as const
 
 /** A stable error code. */
 export type ErrorCode = keyof typeof ERROR_CODES

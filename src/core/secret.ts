@@ -1,6 +1,6 @@
 /** Secrets that cannot leak by printing: no toString, JSON or inspect shows the value. */
 
-const INSPECT = Symbol.for('nodejs.util.inspect.custom')
+import { inspect } from 'node:util'
 
 /** Holds a secret; only {@link Secret.reveal} gives the value, at the one place that needs it. */
 export class Secret<T = string> {
@@ -23,7 +23,7 @@ export class Secret<T = string> {
     return '[secret]'
   }
 
-  [INSPECT](): string {
+  [inspect.custom](): string {
     return '[secret]'
   }
 }
