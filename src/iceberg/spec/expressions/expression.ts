@@ -18,14 +18,11 @@ export type PrefixOp = 'starts-with' | 'not-starts-with'
 /** What a caller may write as a literal; converted to the column's type when bound. */
 export type LiteralInput = boolean | number | bigint | string | Date | Uint8Array
 
-type Logical<E> =
+export type Expression =
   | { readonly kind: 'true' }
   | { readonly kind: 'false' }
-  | { readonly kind: 'and'; readonly left: E; readonly right: E }
-  | { readonly kind: 'or'; readonly left: E; readonly right: E }
-
-export type Expression =
-  | Logical<Expression>
+  | { readonly kind: 'and'; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'or'; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'not'; readonly child: Expression }
   | { readonly kind: 'unary'; readonly op: UnaryOp; readonly column: string }
   | {
@@ -59,7 +56,10 @@ export interface BoundRef {
 
 /** Bound, with every `not` pushed into the predicates. Sets hold distinct values, sorted ascending. */
 export type BoundExpression =
-  | Logical<BoundExpression>
+  | { readonly kind: 'true' }
+  | { readonly kind: 'false' }
+  | { readonly kind: 'and'; readonly left: BoundExpression; readonly right: BoundExpression }
+  | { readonly kind: 'or'; readonly left: BoundExpression; readonly right: BoundExpression }
   | { readonly kind: 'unary'; readonly op: UnaryOp; readonly ref: BoundRef }
   | {
       readonly kind: 'compare'
