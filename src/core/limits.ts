@@ -79,12 +79,7 @@ export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
  * Checks a size against a limit before anything of that size is allocated.
  * @throws LIMIT_EXCEEDED naming the limit, the value and the option that raises it.
  */
-export function checkLimit(
-  limits: Limits,
-  name: keyof Limits,
-  value: number,
-  what: string,
-): void {
+export function checkLimit(limits: Limits, name: keyof Limits, value: number, what: string): void {
   if (value <= limits[name]) return
   throw new FloeError(
     'LIMIT_EXCEEDED',

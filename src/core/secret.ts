@@ -1,7 +1,5 @@
 /** Secrets that cannot leak by printing: no toString, JSON or inspect shows the value. */
 
-import { inspect } from 'node:util'
-
 /** Holds a secret; only {@link Secret.reveal} gives the value, at the one place that needs it. */
 export class Secret<T = string> {
   readonly #value: T
@@ -23,8 +21,11 @@ export class Secret<T = string> {
     return '[secret]'
   }
 
-  [inspect.custom](): string {
-    return '[secret]'
+  static {
+    // util.inspect and console.log ask for this symbol before they walk an object.
+    Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      value: () => '[secret]',
+    })
   }
 }
 

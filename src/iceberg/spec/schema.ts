@@ -105,7 +105,13 @@ function addFields(
       )
     }
     index.set(field.id, entry)
-    addFields(index, childrenOf(field.type), entry.path, entry.idPath, repeated || isRepeated(field.type))
+    addFields(
+      index,
+      childrenOf(field.type),
+      entry.path,
+      entry.idPath,
+      repeated || isRepeated(field.type),
+    )
   }
 }
 

@@ -16,7 +16,12 @@
  * Struct, list and map values appear only as column defaults and in rows (`rows()`), never in bounds or tuples.
  */
 export type PrimitiveValue = boolean | number | bigint | string | Uint8Array
-export type Value = null | PrimitiveValue | StructValue | readonly Value[] | ReadonlyMap<Value, Value>
+export type Value =
+  | null
+  | PrimitiveValue
+  | StructValue
+  | readonly Value[]
+  | ReadonlyMap<Value, Value>
 /** A struct value by field name; no prototype. */
 export interface StructValue {
   readonly [field: string]: Value
