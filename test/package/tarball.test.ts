@@ -1,0 +1,79 @@
+/** Packs the package, installs the tarball into an empty folder and uses it there as a stranger would. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+let dir: string
+let packed: { filename: string; files: { path: string }[]; size: number }
+
+/** The npm of the machine, run by the node that runs the tests. */
+function npm(args: string[], cwd: string): string {
+  return execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'floe-pack-'))
+  // The build has run before the tests; scripts are off so that packing does not build again.
+  const out = npm(['pack', '--json', '--ignore-scripts', '--pack-destination', dir], ROOT)
+  packed = (JSON.parse(out) as (typeof packed)[])[0] as typeof packed
+  writeFileSync(join(dir, 'package.json'), '{"name":"user","private":true,"type":"module"}')
+  npm(
+    [
+      'install',
+      '--prefer-offline',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      join(dir, packed.filename),
+    ],
+    dir,
+  )
+}, 120_000)
+
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true })
+})
+
+describe('the packed package', () => {
+  it('holds the build, the licence and the documentation of use, nothing else', () => {
+    const paths = packed.files.map((f) => f.path)
+    expect(paths).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+    const other = paths.filter(
+      (p) =>
+        !/^dist\/src\/.*\.(js|d\.ts|js\.map)$/.test(p) &&
+        !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(p),
+    )
+    expect(other).toEqual([])
+  })
+
+  it('creates, appends, scans from plain JavaScript in an empty folder', () => {
+    const readme = readFileSync(`${ROOT}README.md`, 'utf8')
+    const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
+    expect(example, 'the README has a js example').toBeDefined()
+    writeFileSync(join(dir, 'example.js'), example as string)
+    const out = execFileSync(process.execPath, ['example.js'], { cwd: dir, encoding: 'utf8' })
+    expect(out).toContain("item: 'tea'")
+  }, 60_000)
+
+  it('imports without loading arrow, parquet-wasm or any client', () => {
+    const hook = `import { writeSync } from 'node:fs'
+      export async function resolve(specifier, context, next) {
+        const result = await next(specifier, context)
+        writeSync(1, result.url + '\\n')
+        return result
+      }`
+    writeFileSync(
+      join(dir, 'import.js'),
+      `import { register } from 'node:module'
+       register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}))
+       await import('floe')`,
+    )
+    const out = execFileSync(process.execPath, ['import.js'], { cwd: dir, encoding: 'utf8' })
+    expect(out).toMatch(/floe\/dist\/src\/index\.js/)
+    expect(out).not.toMatch(/apache-arrow|parquet-wasm|aws-sdk|kafkajs/)
+  })
+})
