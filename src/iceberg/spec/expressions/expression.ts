@@ -3,9 +3,9 @@
  * and carry `PrimitiveValue`s of the column's type. Building: `builders.ts`; binding: `bind.ts`.
  *
  * Null semantics are SQL's: a comparison with a null column is never true, also for `not-eq`, `not-in` and
- * `not-starts-with`; `not` of a predicate is the predicate's complement over the non-null values.
- * Floats compare as Iceberg orders them: −NaN … −0.0 < +0.0 never matters for equality (−0.0 = +0.0), NaN is
- * matched by `is-nan` only.
+ * `not-starts-with`; `not` of a predicate is the predicate's complement over the values that are neither null nor NaN.
+ * Floats compare as IEEE 754 says: −0.0 = +0.0; a NaN in the column is matched by `is-nan`, `not-eq`, `not-in` and
+ * `not-null`, by no other comparison (as in Trino and Arrow; bounds leave NaN out, so pruning agrees).
  */
 import type { PrimitiveType } from '../types.ts'
 import type { PrimitiveValue } from '../value.ts'
