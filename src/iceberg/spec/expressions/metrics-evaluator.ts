@@ -59,7 +59,7 @@ export function rowsMightMatch(expression: BoundExpression, rangeOf: RangeOf): b
       if (op === 'not-eq') return true
       if (onlyNaNs(range)) return false
       const floor = floatFloor(ref.type, value)
-      const ceiling = floatCeiling(ref.type, value)
+      const ceiling = floatCeiling(value)
       switch (op) {
         case 'eq':
           return !(isAbove(compare, lower, ceiling) || isBelow(compare, upper, floor))
@@ -122,7 +122,7 @@ export function rowsMustMatch(expression: BoundExpression, rangeOf: RangeOf): bo
     case 'compare': {
       const { op, value } = expression
       const floor = floatFloor(ref.type, value)
-      const ceiling = floatCeiling(ref.type, value)
+      const ceiling = floatCeiling(value)
       if (op === 'not-eq') return isAbove(compare, lower, ceiling) || isBelow(compare, upper, floor)
       if (!noNaNs || lower === undefined || upper === undefined) return false
       switch (op) {
@@ -183,7 +183,7 @@ function floatFloor(type: PrimitiveType, value: PrimitiveValue): PrimitiveValue 
   return value === 0 && (type.kind === 'float' || type.kind === 'double') ? -0 : value
 }
 
-function floatCeiling(type: PrimitiveType, value: PrimitiveValue): PrimitiveValue {
+function floatCeiling(value: PrimitiveValue): PrimitiveValue {
   return value === 0 ? 0 : value
 }
 
@@ -200,8 +200,7 @@ function anyWithin(
     let to = values.length
     while (from < to) {
       const middle = (from + to) >> 1
-      if (compare(floatCeiling(type, values[middle] as PrimitiveValue), lower) < 0)
-        from = middle + 1
+      if (compare(floatCeiling(values[middle] as PrimitiveValue), lower) < 0) from = middle + 1
       else to = middle
     }
   }

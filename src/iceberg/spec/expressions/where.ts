@@ -121,7 +121,7 @@ const OPERATORS: Readonly<
   startsWith: (column, operand) => startsWith(column, text(column, operand)),
   notStartsWith: (column, operand) => notStartsWith(column, text(column, operand)),
   isNull: (column, operand) => (flag(column, operand) ? isNull(column) : notNull(column)),
-  isNan: (column, operand) => (flag(column, operand) ? isNan(column) : notNan(column)),
+  isNaN: (column, operand) => (flag(column, operand) ? isNan(column) : notNan(column)),
 }
 
 function list(column: string, operand: unknown): readonly LiteralInput[] {

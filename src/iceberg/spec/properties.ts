@@ -1,0 +1,106 @@
+/** The table properties that are honoured, with their defaults. Item 25; documented in docs/properties.md. */
+import { FloeError } from '../../core/errors.ts'
+import type { RetryPolicy } from '../../core/retry.ts'
+import { DEFAULT_COMMIT_RETRY } from '../../core/retry.ts'
+
+export type Properties = Readonly<Record<string, string>>
+
+const MIB = 1024 * 1024
+
+/** Names of properties, as the reference implementation spells them. */
+export const TableProperty = {
+  DATA_PATH: 'write.data.path',
+  METADATA_PATH: 'write.metadata.path',
+  PARQUET_COMPRESSION: 'write.parquet.compression-codec',
+  PARQUET_ROW_GROUP_BYTES: 'write.parquet.row-group-size-bytes',
+  TARGET_FILE_SIZE: 'write.target-file-size-bytes',
+  METADATA_COMPRESSION: 'write.metadata.compression-codec',
+  METADATA_PREVIOUS_MAX: 'write.metadata.previous-versions-max',
+  METADATA_DELETE_AFTER_COMMIT: 'write.metadata.delete-after-commit.enabled',
+  RETRY_NUM: 'commit.retry.num-retries',
+  RETRY_MIN_WAIT: 'commit.retry.min-wait-ms',
+  RETRY_MAX_WAIT: 'commit.retry.max-wait-ms',
+  RETRY_TOTAL: 'commit.retry.total-timeout-ms',
+  MANIFEST_TARGET_SIZE: 'commit.manifest.target-size-bytes',
+  MANIFEST_MIN_MERGE: 'commit.manifest.min-count-to-merge',
+  MANIFEST_MERGE_ENABLED: 'commit.manifest-merge.enabled',
+  NAME_MAPPING: 'schema.name-mapping.default',
+} as const
+
+/** `write.target-file-size-bytes`, default 512 MiB. */
+export function targetFileSizeBytes(properties: Properties): number {
+  return positiveInteger(properties, TableProperty.TARGET_FILE_SIZE, 512 * MIB)
+}
+
+/** `write.metadata.previous-versions-max`, default 100. */
+export function previousVersionsMax(properties: Properties): number {
+  return positiveInteger(properties, TableProperty.METADATA_PREVIOUS_MAX, 100)
+}
+
+/** `commit.retry.*`, with Iceberg's defaults. */
+export function commitRetryPolicy(properties: Properties): RetryPolicy {
+  return {
+    numRetries: integer(properties, TableProperty.RETRY_NUM, DEFAULT_COMMIT_RETRY.numRetries, 0),
+    minWaitMs: positiveInteger(
+      properties,
+      TableProperty.RETRY_MIN_WAIT,
+      DEFAULT_COMMIT_RETRY.minWaitMs,
+    ),
+    maxWaitMs: positiveInteger(
+      properties,
+      TableProperty.RETRY_MAX_WAIT,
+      DEFAULT_COMMIT_RETRY.maxWaitMs,
+    ),
+    totalTimeoutMs: positiveInteger(
+      properties,
+      TableProperty.RETRY_TOTAL,
+      DEFAULT_COMMIT_RETRY.totalTimeoutMs,
+    ),
+  }
+}
+
+/** How manifests are merged on commit (`commit.manifest.*`). */
+export interface ManifestMergePolicy {
+  readonly enabled: boolean
+  readonly targetSizeBytes: number
+  readonly minCountToMerge: number
+}
+
+export function manifestMergePolicy(properties: Properties): ManifestMergePolicy {
+  return {
+    enabled: boolean(properties, TableProperty.MANIFEST_MERGE_ENABLED, true),
+    targetSizeBytes: positiveInteger(properties, TableProperty.MANIFEST_TARGET_SIZE, 8 * MIB),
+    minCountToMerge: positiveInteger(properties, TableProperty.MANIFEST_MIN_MERGE, 100),
+  }
+}
+
+/** A boolean property. @throws BAD_ARGUMENT naming property and value. */
+export function boolean(properties: Properties, name: string, fallback: boolean): boolean {
+  const text = properties[name]
+  if (text === undefined) return fallback
+  const lower = text.toLowerCase()
+  if (lower !== 'true' && lower !== 'false') throw bad(name, text, 'true or false')
+  return lower === 'true'
+}
+
+function positiveInteger(properties: Properties, name: string, fallback: number): number {
+  return integer(properties, name, fallback, 1)
+}
+
+function integer(properties: Properties, name: string, fallback: number, least: number): number {
+  const text = properties[name]
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
+    throw bad(name, text, `an integer of at least ${least}`)
+  }
+  return value
+}
+
+function bad(name: string, text: string, expected: string): FloeError {
+  return new FloeError(
+    'BAD_ARGUMENT',
+    `The table property ${name} must be ${expected}, not ${JSON.stringify(text.slice(0, 60))}`,
+    { context: { property: name } },
+  )
+}

@@ -1,0 +1,88 @@
+/** Schemas from and to JSON. Iceberg spec §Appendix C, §Schemas (iceberg-writer.md items 14, 21). */
+import {
+  asArray,
+  asBoolean,
+  asInt,
+  asObject,
+  asString,
+  type JsonObject,
+  type JsonValue,
+  jsonObject,
+} from '../../core/json.ts'
+import { Schema } from './schema.ts'
+import { typeFromJson, typeToJson } from './type-json.ts'
+import type { NestedField } from './types.ts'
+import { valueFromJson, valueToJson } from './value-json.ts'
+
+/** A schema; the id defaults to 0 where old metadata has none. @throws BAD_METADATA, BAD_JSON, BAD_SCHEMA */
+export function schemaFromJson(json: JsonValue | undefined, what: string): Schema {
+  const object = asObject(json, what)
+  const ids = object['identifier-field-ids']
+  return new Schema({
+    schemaId:
+      object['schema-id'] === undefined ? 0 : asInt(object['schema-id'], `${what}.schema-id`),
+    fields: fieldsFromJson(object['fields'], what, 0),
+    identifierFieldIds:
+      ids === undefined || ids === null
+        ? []
+        : asArray(ids, `${what}.identifier-field-ids`).map((id) => asInt(id, what)),
+  })
+}
+
+export function schemaToJson(schema: Schema): JsonObject {
+  const out = jsonObject()
+  out['type'] = 'struct'
+  out['schema-id'] = schema.schemaId
+  if (schema.identifierFieldIds.length > 0) {
+    out['identifier-field-ids'] = [...schema.identifierFieldIds]
+  }
+  out['fields'] = fieldsToJson(schema.fields)
+  return out
+}
+
+/** The fields of a struct. */
+export function fieldsFromJson(
+  json: JsonValue | undefined,
+  what: string,
+  depth: number,
+): readonly NestedField[] {
+  return asArray(json, `${what}.fields`).map((item) => {
+    const object = asObject(item, `${what}.fields[]`)
+    const name = asString(object['name'], `${what}.fields[].name`)
+    const path = `${what}.${name}`
+    const type = typeFromJson(object['type'], path, depth)
+    const initial = object['initial-default']
+    const write = object['write-default']
+    return {
+      id: asInt(object['id'], `${path}.id`),
+      name,
+      required: asBoolean(object['required'], `${path}.required`),
+      type,
+      ...(typeof object['doc'] === 'string' ? { doc: object['doc'] } : {}),
+      ...(initial === undefined
+        ? {}
+        : { initialDefault: valueFromJson(type, initial, `${path}.initial-default`) }),
+      ...(write === undefined
+        ? {}
+        : { writeDefault: valueFromJson(type, write, `${path}.write-default`) }),
+    }
+  })
+}
+
+export function fieldsToJson(fields: readonly NestedField[]): JsonValue[] {
+  return fields.map((field) => {
+    const out = jsonObject()
+    out['id'] = field.id
+    out['name'] = field.name
+    out['required'] = field.required
+    out['type'] = typeToJson(field.type)
+    if (field.doc !== undefined) out['doc'] = field.doc
+    if (field.initialDefault !== undefined) {
+      out['initial-default'] = valueToJson(field.type, field.initialDefault)
+    }
+    if (field.writeDefault !== undefined) {
+      out['write-default'] = valueToJson(field.type, field.writeDefault)
+    }
+    return out
+  })
+}
