@@ -16,6 +16,14 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+export interface PutOptions extends RequestOptions {
+  /** 'os' leaves durability of this object to the operating system: for hints and probes. Default: the store's. */
+  readonly durability?: Durability
+}
+
+/** 'fsync': on stable storage, folder entry included, before a call returns. 'os': when the system likes. */
+export type Durability = 'fsync' | 'os'
+
 /** Receives an object piece by piece; the object becomes visible as a whole on `close`, or never. */
 export interface ObjectWriter {
   /** Bytes accepted so far. */
@@ -47,15 +55,18 @@ export interface ObjectStore {
   ): Promise<Uint8Array>
   /** Size and time, or null if there is no such object. */
   stat(path: string, options?: RequestOptions): Promise<ObjectStat | null>
-  /** Writes a new object under a name that nobody else uses (data, manifests, metadata). Durable on return. */
-  put(path: string, bytes: Uint8Array, options?: RequestOptions): Promise<void>
+  /**
+   * Writes a whole object, visible as a whole or not at all. Used for names that nobody else uses (data, manifests,
+   * metadata), and to replace a hint.
+   */
+  put(path: string, bytes: Uint8Array, options?: PutOptions): Promise<void>
   /** As `put`, piece by piece, for large objects. */
   openWriter(path: string, options?: RequestOptions): Promise<ObjectWriter>
   /**
    * Creates the object, or changes nothing if one exists: atomic against every other writer, durable on return.
    * Any error but a definite refusal leaves the outcome unknown: read back before deciding.
    */
-  putIfAbsent(path: string, bytes: Uint8Array, options?: RequestOptions): Promise<PutIfAbsentResult>
+  putIfAbsent(path: string, bytes: Uint8Array, options?: PutOptions): Promise<PutIfAbsentResult>
   /**
    * Objects whose path starts with `prefix`, in UTF-8 byte order of their paths, those after `startAfter` only.
    */
@@ -67,6 +78,11 @@ export interface ObjectStore {
   delete(paths: readonly string[], options?: RequestOptions): Promise<void>
   /** The store's own clock in milliseconds since the epoch, from its last answer or a request. */
   now(options?: RequestOptions): Promise<number>
+  /**
+   * Where a path really leads, symbolic links resolved, for stores that have links; the longest existing part of
+   * a path that does not exist yet.
+   */
+  realPath?(path: string): Promise<string>
   /** Frees sockets and handles; idempotent. */
   close(): Promise<void>
 }
