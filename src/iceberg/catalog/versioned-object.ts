@@ -43,6 +43,9 @@ export interface VersionedObjectTuning {
   readonly maintainEvery: number
 }
 
+/** More versions than this since the last look are found by a list instead. */
+const MAX_FOLLOWED = 8
+
 const DEFAULT_TUNING: VersionedObjectTuning = {
   lateWriterMs: 5 * 60_000,
   tornVersionMs: 10 * 60_000,
@@ -382,8 +385,32 @@ export class VersionedObjectCatalog implements Catalog {
     return latest
   }
 
-  /** Hint, list from there, latest version: three requests when cold, two when the catalog is known. */
+  /**
+   * From a base read a moment ago: one request for each version since, and one that finds no more. Versions that
+   * young cannot have been pruned, so the first number that is missing is the end.
+   */
+  async #followLatest(base: Base): Promise<Base | undefined> {
+    const age = this.#runtime.now() - base.readAtMs
+    if (age < 0 || age > this.#tuning.lateWriterMs) return undefined
+    let latest = base
+    for (let step = 0; step < MAX_FOLLOWED; step++) {
+      const number = latest.highest + 1
+      const readAtMs = this.#runtime.now()
+      const storeReadAtMs = await this.#store.now()
+      const found = await this.#readBack(catalogVersionPath(this.#folder, number))
+      if (found === 'absent') return { ...latest, readAtMs, storeReadAtMs }
+      if (found === 'unreadable' || found.parentId !== latest.version.id) return undefined
+      latest = { version: found, highest: number, readAtMs, storeReadAtMs }
+    }
+    return undefined
+  }
+
+  /** Hint, list from there, latest version: three requests when cold. */
   async #readLatest(): Promise<Base | undefined> {
+    if (this.#base !== undefined) {
+      const followed = await this.#followLatest(this.#base)
+      if (followed !== undefined) return followed
+    }
     const known = this.#base?.highest ?? (await this.#readHint())
     let numbers = await this.#listFrom(known)
     // A hint that is ahead of everything is wrong: look at all there is.
