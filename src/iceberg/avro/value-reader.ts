@@ -288,7 +288,7 @@ function primitiveReader(
     case 'timestamptz_ns':
       return timeReader(avro, 'nanos')
     case 'string':
-      if (avro.kind === 'string') return stringReader()
+      if (avro.kind === 'string') return internedStringReader()
       return avro.kind === 'enum' ? enumReader(avro.symbols) : undefined
     case 'uuid':
       if (avro.kind === 'fixed' && avro.size === 16) {
@@ -370,8 +370,8 @@ function writtenUnit(avro: AvroPrimitive): 'days' | 'millis' | 'micros' | 'nanos
   }
 }
 
-/** Neighbouring entries often repeat a value, such as a partition: equal bytes give the same string. */
-function stringReader(): ValueReader {
+/** Reads strings that often repeat, such as a partition: where the bytes are those of the last, so is the string. */
+export function internedStringReader(): (cursor: AvroCursor) => string {
   let last = ''
   let lastBytes: Uint8Array = new Uint8Array(0)
   return (cursor) => {

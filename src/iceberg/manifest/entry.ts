@@ -4,6 +4,9 @@
  */
 import type { Value } from '../spec/value.ts'
 
+// Optional fields may be absent or undefined, which means the same: readers set all of them, so that the objects of
+// one manifest have one shape.
+
 export type FileContent = 'data' | 'position-deletes' | 'equality-deletes'
 
 /** A data file or a delete file (the spec's `data_file` struct). */
@@ -20,23 +23,23 @@ export interface ContentFile {
   readonly recordCount: number
   readonly fileSizeBytes: number
   /** By field id; undefined = not known. Counts and sizes of leaf columns. */
-  readonly columnSizes?: ReadonlyMap<number, number>
-  readonly valueCounts?: ReadonlyMap<number, number>
-  readonly nullValueCounts?: ReadonlyMap<number, number>
-  readonly nanValueCounts?: ReadonlyMap<number, number>
+  readonly columnSizes?: ReadonlyMap<number, number> | undefined
+  readonly valueCounts?: ReadonlyMap<number, number> | undefined
+  readonly nullValueCounts?: ReadonlyMap<number, number> | undefined
+  readonly nanValueCounts?: ReadonlyMap<number, number> | undefined
   /** Binary single values (iceberg-writer.md item 96). */
-  readonly lowerBounds?: ReadonlyMap<number, Uint8Array>
-  readonly upperBounds?: ReadonlyMap<number, Uint8Array>
-  readonly keyMetadata?: Uint8Array
-  readonly splitOffsets?: readonly number[]
-  readonly equalityIds?: readonly number[]
-  readonly sortOrderId?: number
+  readonly lowerBounds?: ReadonlyMap<number, Uint8Array> | undefined
+  readonly upperBounds?: ReadonlyMap<number, Uint8Array> | undefined
+  readonly keyMetadata?: Uint8Array | undefined
+  readonly splitOffsets?: readonly number[] | undefined
+  readonly equalityIds?: readonly number[] | undefined
+  readonly sortOrderId?: number | undefined
   /** v3: undefined = inherit from the manifest. */
-  readonly firstRowId?: bigint
-  readonly referencedDataFile?: string
+  readonly firstRowId?: bigint | undefined
+  readonly referencedDataFile?: string | undefined
   /** Deletion vectors: where the blob lies in the Puffin file. */
-  readonly contentOffset?: number
-  readonly contentSizeBytes?: number
+  readonly contentOffset?: number | undefined
+  readonly contentSizeBytes?: number | undefined
 }
 
 export type EntryStatus = 'existing' | 'added' | 'deleted'
@@ -54,9 +57,9 @@ export interface ManifestEntry {
 /** Summary of one partition field over a manifest's files. Bounds are binary single values. */
 export interface FieldSummary {
   readonly containsNull: boolean
-  readonly containsNan?: boolean
-  readonly lowerBound?: Uint8Array
-  readonly upperBound?: Uint8Array
+  readonly containsNan?: boolean | undefined
+  readonly lowerBound?: Uint8Array | undefined
+  readonly upperBound?: Uint8Array | undefined
 }
 
 export type ManifestContent = 'data' | 'deletes'
@@ -72,15 +75,15 @@ export interface ManifestFile {
   readonly minSequenceNumber: number
   readonly addedSnapshotId: bigint
   /** Counts are undefined only where a v1 list leaves them out. */
-  readonly addedFilesCount?: number
-  readonly existingFilesCount?: number
-  readonly deletedFilesCount?: number
-  readonly addedRowsCount?: number
-  readonly existingRowsCount?: number
-  readonly deletedRowsCount?: number
+  readonly addedFilesCount?: number | undefined
+  readonly existingFilesCount?: number | undefined
+  readonly deletedFilesCount?: number | undefined
+  readonly addedRowsCount?: number | undefined
+  readonly existingRowsCount?: number | undefined
+  readonly deletedRowsCount?: number | undefined
   /** One for each field of the spec; undefined = not known, no pruning. */
-  readonly partitions?: readonly FieldSummary[]
-  readonly keyMetadata?: Uint8Array
+  readonly partitions?: readonly FieldSummary[] | undefined
+  readonly keyMetadata?: Uint8Array | undefined
   /** v3, data manifests. */
-  readonly firstRowId?: bigint
+  readonly firstRowId?: bigint | undefined
 }
