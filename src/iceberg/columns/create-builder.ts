@@ -42,7 +42,8 @@ export function createFieldSet(
   })
 }
 
-function createBuilder(
+/** The builder of one column. `arrowType` is undefined for a column that is not stored. */
+export function createBuilder(
   field: NestedField,
   arrowType: DataType | undefined,
   above: readonly string[],

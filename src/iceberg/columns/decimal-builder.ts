@@ -1,9 +1,8 @@
 /**
  * Builder of decimals, exactly: nothing is rounded.
  *
- * A value is text ('12.30', also '1.23e1'), an integer number, or a number whose shortest text has at most 15
- * significant digits (then text and number name each other without doubt). A bigint is taken only at scale 0,
- * since elsewhere it could mean the value or the unscaled value.
+ * A value is text ('12.30', also '1.23e1'), a whole number (a bigint is one too, never an unscaled value), or a
+ * number whose shortest text has at most 15 significant digits: then text and number name each other without doubt.
  */
 import type { Data, DataType } from 'apache-arrow'
 import { parseDecimal } from '../spec/decimal.ts'
@@ -43,14 +42,8 @@ export class DecimalBuilder extends ColumnBuilder {
       else this.storeNumber(unscaled)
     } else if (value === null || value === undefined) this.appendNothing(value, row)
     else if (typeof value === 'number') this.appendNumber(value, row)
-    else if (typeof value === 'bigint' && this.#decimal.scale === 0) {
-      this.appendText(value.toString(), value, row)
-    } else {
-      throw refuseValue(this.place, row, value, {
-        ...(typeof value === 'bigint' ? { detail: 'its scale is not certain' } : {}),
-        advice: "Give a string such as '12.34'",
-      })
-    }
+    else if (typeof value === 'bigint') this.appendText(value.toString(), value, row)
+    else throw refuseValue(this.place, row, value, { advice: "Give a string such as '12.34'" })
   }
 
   /** The unscaled value of plain text with up to 15 digits at the column's scale; NaN for the exact way. */

@@ -4,13 +4,13 @@
  */
 
 import { getBit } from './bitmap.ts'
-import type { Extreme } from './metrics.ts'
+import type { Mask } from './validity.ts'
 
-/** A range of bits: bit i of the range is bit `offset + i` of `bits`. */
-export interface Mask {
-  readonly bits: Uint8Array
-  readonly offset: number
-}
+/**
+ * An extreme value: a number for booleans (0, 1), int, date, float, double; a bigint for other integers and for
+ * decimals (unscaled); bytes for strings, uuids and binaries, cut one code point or byte behind what the mode keeps.
+ */
+export type Extreme = number | bigint | Uint8Array
 
 /** Undefined extremes: only NaNs. */
 export interface Extremes {

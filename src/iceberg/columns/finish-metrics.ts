@@ -4,7 +4,8 @@ import type { Schema } from '../spec/schema.ts'
 import { isPrimitive, type PrimitiveType } from '../spec/types.ts'
 import type { PrimitiveValue } from '../spec/value.ts'
 import { uuidFromBytes, valueToBytes } from '../spec/value-binary.ts'
-import type { Extreme, FileMetrics } from './metrics.ts'
+import type { Extreme } from './extremes.ts'
+import type { FileMetrics } from './metrics.ts'
 import type { MetricsMode, MetricsModes } from './metrics-mode.ts'
 
 /** The metrics fields of a ContentFile. All by field id. */

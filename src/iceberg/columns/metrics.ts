@@ -10,19 +10,20 @@ import { assert } from '../../core/errors.ts'
 import { compareBytes } from '../spec/value-compare.ts'
 import { fieldIdOf } from './arrow-schema.ts'
 import { ARROW_TYPE } from './arrow-type-id.ts'
-import { bitmapBytes, copyBits, countBits, getBit } from './bitmap.ts'
+import { countBits } from './bitmap.ts'
 import {
   bitExtremes,
   bytesExtremes,
   decimalExtremes,
+  type Extreme,
   type Extremes,
   fixedExtremes,
   floatExtremes,
   int32Extremes,
   int64Extremes,
-  type Mask,
 } from './extremes.ts'
 import type { MetricsMode, MetricsModes } from './metrics-mode.ts'
+import { bothValid, liveElements, type Mask, ownValidity } from './validity.ts'
 
 /** The metrics of a file so far. */
 export interface FileMetrics {
@@ -42,12 +43,6 @@ export interface LeafMetrics {
   lower: Extreme | undefined
   upper: Extreme | undefined
 }
-
-/**
- * An extreme value: a number for booleans (0, 1), int, date, float, double; a bigint for other integers and for
- * decimals (unscaled); bytes for strings, uuids and binaries, cut one code point or byte behind what the mode keeps.
- */
-export type Extreme = number | bigint | Uint8Array
 
 export function emptyMetrics(): FileMetrics {
   return { recordCount: 0, columns: new Map() }
@@ -174,39 +169,17 @@ function extremesOf(data: Data, slots: Slots, mode: MetricsMode): Extremes | und
 
 /** The slots of a list's or map's elements: those of lists that are there, in rows that are there. */
 function elementSlots(data: Data, slots: Slots): Slots {
-  const offsets = data.valueOffsets as Int32Array
   if (slots.length === 0) return { start: 0, length: 0, live: undefined, valid: undefined }
-  const start = offsets[slots.start] as number
-  const length = (offsets[slots.start + slots.length] as number) - start
-  const { valid } = slots
-  if (valid === undefined) return { start, length, live: undefined, valid: undefined }
-  // Arrow lets a null list cover elements; they are no values.
-  let live: Uint8Array | undefined
-  for (let i = 0; i < slots.length; i++) {
-    if (getBit(valid.bits, valid.offset + i)) continue
-    const from = (offsets[slots.start + i] as number) - start
-    const to = (offsets[slots.start + i + 1] as number) - start
-    if (from === to) continue
-    live ??= new Uint8Array(bitmapBytes(length)).fill(255)
-    for (let bit = from; bit < to; bit++)
-      live[bit >>> 3] = (live[bit >>> 3] as number) & ~(1 << (bit & 7))
-  }
-  const mask = live === undefined ? undefined : { bits: live, offset: 0 }
-  return { start, length, live: mask, valid: mask }
+  const { start, length } = slots
+  const offsets = (data.valueOffsets as Int32Array).subarray(start, start + length + 1)
+  const live = liveElements(offsets, slots.valid)
+  const first = offsets[0] as number
+  return { start: first, length: (offsets[length] as number) - first, live, valid: live }
 }
 
 /** The valid slots of a column: those of its ancestors that are not null in itself. */
 function intersect(slots: Slots, data: Data): Mask | undefined {
-  if (data.nullCount === 0) return slots.valid
-  const own: Mask = { bits: data.nullBitmap as Uint8Array, offset: data.offset + slots.start }
-  if (slots.valid === undefined) return own
-  const { length } = slots
-  const both = new Uint8Array(bitmapBytes(length))
-  const other = new Uint8Array(bitmapBytes(length))
-  copyBits(own.bits, own.offset, both, 0, length)
-  copyBits(slots.valid.bits, slots.valid.offset, other, 0, length)
-  for (let i = 0; i < both.length; i++) both[i] = (both[i] as number) & (other[i] as number)
-  return { bits: both, offset: 0 }
+  return bothValid(ownValidity(data, slots.start), slots.valid, slots.length)
 }
 
 function leafOf(metrics: FileMetrics, id: number): LeafMetrics {

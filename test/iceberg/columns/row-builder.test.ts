@@ -164,7 +164,7 @@ describe('rows to columns, exactly (item 69, 70; issue 3 item 4)', () => {
         0.1,
       ),
     ).toEqual([1230n, 1230n, 700n, 50n, -1n, 100_000n, 1234n, 1250n, 300n, 0n, 10n])
-    expect(store(decimal(10, 0), 5n, '5')).toEqual([5n, 5n])
+    expect(store(decimal(10, 2), 5n, -7n)).toEqual([500n, -700n])
   })
 
   it('reads times to the last digit, before 1970 and in any zone (item 70, known-bugs 20)', () => {
@@ -394,7 +394,8 @@ describe('what does not fit is refused before anything is written (issue 3, Bad 
     [decimal(4, 2), 'abc', `has "abc". Give a string such as '12.34' [TYPE_MISMATCH]`],
     [decimal(4, 2), '', 'has "". Give a string'],
     [decimal(4, 2), '1'.repeat(1000), '(1000 characters). Give a string'],
-    [decimal(4, 2), 100n, 'has 100n (its scale is not certain). Give a string'],
+    [decimal(4, 2), 100n, 'has 100n (5 digits at scale 2)'],
+    [decimal(4, 2), true, `has true. Give a string such as '12.34'`],
     [decimal(4, 2), Number.NaN, 'has NaN. Give a finite number'],
     [decimal(38, 17), 0.1 + 0.2, '(a number does not hold so many decimal digits exactly)'],
     [decimal(38, 0), 2 ** 53, '(a number does not hold so many'],
