@@ -1,0 +1,39 @@
+/** Worker side of writing: an Arrow IPC stream to a Parquet file of one row group. */
+import type { CompressionCodec } from './codecs.ts'
+import type { ParquetWasm } from './parquet-wasm.ts'
+
+export interface EncodeOptions {
+  readonly codec: CompressionCodec
+  readonly pageBytes: number
+  readonly dictionaryBytes: number
+  /** Top-level columns for which a dictionary does not pay. */
+  readonly plainColumns: readonly string[]
+}
+
+/**
+ * Encodes the batches of an IPC stream.
+ * @returns the file: magic, column chunks, page indexes, footer.
+ */
+export function encodeRowGroup(
+  wasm: ParquetWasm,
+  ipc: Uint8Array,
+  options: EncodeOptions,
+): Uint8Array {
+  const table = wasm.Table.fromIPCStream(ipc)
+  const codec = options.codec.toUpperCase() as Uppercase<CompressionCodec>
+  let builder = new wasm.WriterPropertiesBuilder()
+    .setCompression(wasm.Compression[codec])
+    // Rows are grouped before they come here.
+    .setMaxRowGroupSize(MAX_ROWS)
+    .setDataPageSizeLimit(options.pageBytes)
+    .setDictionaryPageSizeLimit(options.dictionaryBytes)
+    // Pages of version 1 with PLAIN and dictionary encodings are what every reader of Iceberg tables reads.
+    .setWriterVersion(wasm.WriterVersion.V1)
+  for (const column of options.plainColumns) {
+    builder = builder.setColumnDictionaryEnabled(column, false)
+  }
+  // Takes the table and the properties, also when it fails.
+  return wasm.writeParquet(table, builder.build())
+}
+
+const MAX_ROWS = 2 ** 31 - 1

@@ -1,0 +1,329 @@
+/**
+ * Writes a data file: batches are collected into row groups, each row group is encoded by a worker, and the encoded
+ * bytes are placed into the file in order. So the row groups of one file are encoded in parallel, and memory is
+ * bounded by a few of them. iceberg-writer.md §E.
+ */
+import type { Schema as ArrowSchema, RecordBatch } from 'apache-arrow'
+import { assert, FloeError, throwIfAborted } from '../../core/errors.ts'
+import { stringifyJson } from '../../core/json.ts'
+import { VERSION } from '../../core/version.ts'
+import type { ObjectWriter } from '../../io/store.ts'
+import { arrow, loadArrow } from '../columns/arrow.ts'
+import { toArrowSchema } from '../columns/arrow-schema.ts'
+import { columnData } from '../columns/column-data.ts'
+import { type ColumnMetrics, finishMetrics } from '../columns/finish-metrics.ts'
+import { emptyMetrics, type FileMetrics, mergeMetrics } from '../columns/metrics.ts'
+import type { MetricsModes } from '../columns/metrics-mode.ts'
+import type { Schema } from '../spec/schema.ts'
+import { schemaToJson } from '../spec/schema-json.ts'
+import { analyzeBatch, emptyAnalysis, type RowGroupAnalysis } from './analyze-row-group.ts'
+import { batchBytes } from './batch-size.ts'
+import { readEncodedRowGroup } from './encoded-row-group.ts'
+import { FileAssembler } from './file-assembler.ts'
+import { MAGIC } from './footer.ts'
+import { IpcStream } from './ipc-stream.ts'
+import { toParquetSchema } from './schema-mapping.ts'
+import type { ParquetPool } from './worker-pool.ts'
+import type { EncodeRequest, EncodeResult } from './worker-protocol.ts'
+import { type ParquetWriteOptions, parquetWriteOptions } from './write-options.ts'
+
+export interface OpenParquetWriterOptions {
+  /** Receives the file; closed or aborted together with this writer. */
+  readonly writer: ObjectWriter
+  readonly schema: Schema
+  readonly pool: ParquetPool
+  readonly modes: MetricsModes
+  /** Table properties; those of `write.parquet.*` matter. */
+  readonly properties?: Readonly<Record<string, string>> | undefined
+  /** Overrides of what the properties say, for tests and benchmarks. */
+  readonly options?: Partial<ParquetWriteOptions> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ParquetWriter {
+  /** Rows taken so far. */
+  readonly recordCount: number
+  /** Bytes of rows in memory: collected and under way. */
+  readonly bufferedBytes: number
+  /** What the file would have if it were closed now: bytes written, and a guess for the rows in memory. */
+  readonly sizeBytesEstimate: number
+  /**
+   * Takes a batch of the table's Arrow schema for writing (see columns/arrow-schema). The batch is copied: its
+   * buffers may change once this has resolved. Resolves when more is welcome.
+   * @throws TYPE_MISMATCH for other columns; NULL_IN_REQUIRED; ABORTED; and what encoding and writing the rows
+   *   before failed with. After an error only `abort` makes sense.
+   */
+  write(batch: RecordBatch): Promise<void>
+  /** Encodes what is left and completes the file. @throws as {@link write}; STORE_UNAVAILABLE … of the store. */
+  close(): Promise<ParquetFileResult>
+  /** Drops the file. Never throws; idempotent. */
+  abort(): Promise<void>
+}
+
+/** What a manifest needs to know of a data file. */
+export interface ParquetFileResult {
+  readonly sizeBytes: number
+  readonly recordCount: number
+  readonly splitOffsets: readonly number[]
+  readonly columnSizes: ReadonlyMap<number, number>
+  readonly metrics: ColumnMetrics
+}
+
+/**
+ * Starts a data file.
+ * @throws UNSUPPORTED_TYPE for a column that cannot be stored; UNSUPPORTED_CODEC; BAD_ARGUMENT.
+ */
+export async function openParquetWriter(options: OpenParquetWriterOptions): Promise<ParquetWriter> {
+  await loadArrow()
+  return new Writer(options)
+}
+
+/** Copies and analyses of at most so many bytes are made on the calling thread without a break. */
+const PIECE_BYTES = 4 * 1024 * 1024
+/** Row groups of at most so many values are analysed in place: faster than in a worker that has to load Arrow. */
+const SMALL_GROUP_CELLS = 16_384
+
+/** A row group being collected. */
+interface Group {
+  readonly ipc: IpcStream
+  rows: number
+  /** What its rows have told, as long as they are few enough to be analysed in place. */
+  analysis: RowGroupAnalysis | undefined
+}
+
+class Writer implements ParquetWriter {
+  readonly #out: ObjectWriter
+  readonly #schema: Schema
+  readonly #pool: ParquetPool
+  readonly #modes: MetricsModes
+  readonly #options: ParquetWriteOptions
+  readonly #arrowSchema: ArrowSchema
+  readonly #assembler: FileAssembler
+  readonly #metrics: FileMetrics = emptyMetrics()
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #floatIds: readonly number[]
+  #knownSchema: ArrowSchema | undefined
+  #group: Group | undefined
+  /** Row groups that are being encoded, oldest first. */
+  readonly #encoding: Promise<void>[] = []
+  /** Ends when everything that was encoded is written. */
+  #written: Promise<void> = Promise.resolve()
+  #failure: unknown
+  #state: 'open' | 'closing' | 'done' = 'open'
+  #rowBytesUnderWay = 0
+  #rowBytesDone = 0
+  recordCount = 0
+
+  constructor(options: OpenParquetWriterOptions) {
+    const parquetSchema = toParquetSchema(options.schema)
+    this.#out = options.writer
+    this.#schema = options.schema
+    this.#pool = options.pool
+    this.#modes = options.modes
+    this.#options = { ...parquetWriteOptions(options.properties ?? {}), ...options.options }
+    this.#arrowSchema = toArrowSchema(options.schema, 'write')
+    this.#assembler = new FileAssembler(
+      parquetSchema,
+      [{ key: 'iceberg.schema', value: stringifyJson(schemaToJson(options.schema)) }],
+      `floe version ${VERSION}`,
+    )
+    this.#floatIds = parquetSchema.columns
+      .filter((c) => c.type.kind === 'float' || c.type.kind === 'double')
+      .map((c) => c.fieldId)
+    this.#signal =
+      options.signal === undefined
+        ? this.#stop.signal
+        : AbortSignal.any([options.signal, this.#stop.signal])
+  }
+
+  get bufferedBytes(): number {
+    return (this.#group?.ipc.bytes ?? 0) + this.#rowBytesUnderWay
+  }
+
+  get sizeBytesEstimate(): number {
+    const ratio =
+      this.#rowBytesDone === 0 ? GUESSED_RATIO : this.#assembler.position / this.#rowBytesDone
+    return this.#assembler.position + Math.ceil(this.bufferedBytes * ratio)
+  }
+
+  async write(batch: RecordBatch): Promise<void> {
+    this.#checkOpen()
+    this.#checkSchema(batch)
+    this.#checkNulls(batch)
+    if (batch.numRows === 0) return
+    const rowBytes = Math.max(1, batchBytes(batch) / batch.numRows)
+    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes))
+    let row = 0
+    while (row < batch.numRows) {
+      this.#group ??= { ipc: new IpcStream(this.#arrowSchema), rows: 0, analysis: emptyAnalysis() }
+      const group = this.#group
+      const room = Math.min(
+        this.#options.rowGroupRows - group.rows,
+        Math.ceil((this.#options.rowGroupBytes - group.ipc.bytes) / rowBytes),
+      )
+      const rows = Math.min(batch.numRows - row, pieceRows, Math.max(1, room))
+      this.#collect(group, rows === batch.numRows ? batch : batch.slice(row, row + rows))
+      row += rows
+      this.recordCount += rows
+      const isFull =
+        group.rows >= this.#options.rowGroupRows || group.ipc.bytes >= this.#options.rowGroupBytes
+      if (isFull) await this.#flush()
+      else if (row < batch.numRows) await this.#pool.runtime.sleep(0)
+      this.#checkOpen()
+    }
+  }
+
+  async close(): Promise<ParquetFileResult> {
+    this.#checkOpen()
+    this.#state = 'closing'
+    try {
+      if (this.#group !== undefined) await this.#flush()
+      await this.#written
+      if (this.#failure !== undefined) throw this.#failure
+      throwIfAborted(this.#signal, WHAT)
+      if (this.#assembler.rowGroupCount === 0) await this.#out.write(MAGIC)
+      const file = this.#assembler.finish()
+      await this.#out.write(file.tail)
+      const stat = await this.#out.close()
+      assert(stat.sizeBytes === file.sizeBytes, 'the store holds every byte of the file', {
+        file: stat.path,
+      })
+      this.#state = 'done'
+      return {
+        sizeBytes: file.sizeBytes,
+        recordCount: file.recordCount,
+        splitOffsets: file.splitOffsets,
+        columnSizes: file.columnSizes,
+        metrics: finishMetrics(this.#metrics, this.#schema, this.#modes),
+      }
+    } catch (error) {
+      await this.abort()
+      throw error
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === 'done') return
+    this.#state = 'done'
+    this.#group = undefined
+    this.#stop.abort()
+    await this.#written
+    await this.#out.abort()
+  }
+
+  #checkOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#state !== 'open') throw new FloeError('HANDLE_CLOSED', 'The data file is complete')
+    throwIfAborted(this.#signal, WHAT)
+  }
+
+  /** Columns by name, order and type; nullability is checked against the values. */
+  #checkSchema(batch: RecordBatch): void {
+    if (batch.schema === this.#knownSchema) return
+    const expected = this.#arrowSchema.fields
+    const actual = batch.schema.fields
+    const wrong = expected.findIndex((field, i) => {
+      const other = actual[i]
+      return other?.name !== field.name || String(other.type) !== String(field.type)
+    })
+    if (wrong >= 0 || actual.length !== expected.length) {
+      const at = wrong >= 0 ? wrong : expected.length
+      const text = (fields: typeof expected): string =>
+        fields[at] === undefined ? 'nothing' : `${fields[at].name}: ${fields[at].type}`
+      throw new FloeError(
+        'TYPE_MISMATCH',
+        `Cannot write a batch: column ${at} has to be ${text(expected)} and is ${text(actual)}. ` +
+          'Convert the batch to the schema of the table',
+        { context: { column: expected[at]?.name ?? String(actual[at]?.name) } },
+      )
+    }
+    this.#knownSchema = batch.schema
+  }
+
+  #checkNulls(batch: RecordBatch): void {
+    this.#arrowSchema.fields.forEach((field, i) => {
+      if (field.nullable || batch.data.children[i]?.nullCount === 0) return
+      throw new FloeError(
+        'NULL_IN_REQUIRED',
+        `Cannot write a batch: the required column "${field.name}" holds ` +
+          `${batch.data.children[i]?.nullCount} nulls. Give values, or make the column optional`,
+        { context: { column: field.name } },
+      )
+    })
+  }
+
+  #collect(group: Group, rows: RecordBatch): void {
+    // Under the schema of the table: names, field ids and what may be null are not the caller's to say.
+    const { RecordBatch: ArrowRecordBatch, Struct } = arrow()
+    const type = new Struct(this.#arrowSchema.fields)
+    const { children } = rows.data
+    const data = columnData(type, { length: rows.numRows, nullCount: 0, children })
+    const batch = new ArrowRecordBatch(this.#arrowSchema, data as RecordBatch['data'])
+    group.ipc.add(batch)
+    group.rows += rows.numRows
+    const isSmall = group.rows * this.#arrowSchema.fields.length <= SMALL_GROUP_CELLS
+    group.analysis =
+      isSmall && group.analysis !== undefined
+        ? analyzeBatch(group.analysis, batch, this.#modes)
+        : undefined
+  }
+
+  /** Sends the collected row group to a worker; waits while as many as there are workers are under way. */
+  async #flush(): Promise<void> {
+    const group = this.#group
+    if (group === undefined) return
+    this.#group = undefined
+    const bytes = group.ipc.bytes
+    const { codec, pageBytes, dictionaryBytes } = this.#options
+    const request: EncodeRequest = {
+      kind: 'encode',
+      ipc: group.ipc.finish(),
+      options: { codec, pageBytes, dictionaryBytes },
+      analysis: group.analysis ?? { kind: 'request', modes: this.#modes },
+    }
+    this.#rowBytesUnderWay += bytes
+    const encoded = this.#pool.run(request, this.#signal)
+    const before = this.#written
+    this.#written = encoded
+      .then(async (result) => {
+        await before
+        if (this.#failure === undefined) await this.#place(result)
+        this.#rowBytesDone += bytes
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= error
+      })
+      .finally(() => {
+        this.#rowBytesUnderWay -= bytes
+        this.#encoding.shift()
+      })
+    this.#encoding.push(this.#written)
+    while (this.#encoding.length > this.#pool.size) await this.#encoding[0]
+  }
+
+  /** Copies the column data of an encoded row group to the end of the file. */
+  async #place(result: EncodeResult): Promise<void> {
+    const { file, analysis } = result
+    const source = readEncodedRowGroup(file, this.#pool.limits)
+    const isFirst = this.#assembler.rowGroupCount === 0
+    this.#assembler.addRowGroup({ ...source, nanCounts: this.#nanCounts(analysis.metrics) })
+    mergeMetrics(this.#metrics, analysis.metrics)
+    // The first row group brings the magic of the file along.
+    const start = isFirst ? 0 : source.dataOffset
+    await this.#out.write(file.subarray(start, source.dataOffset + source.dataLength))
+  }
+
+  #nanCounts(metrics: FileMetrics): Map<number, number> {
+    const counts = new Map<number, number>()
+    for (const id of this.#floatIds) {
+      const leaf = metrics.columns.get(id)
+      if (leaf !== undefined) counts.set(id, leaf.nanCount)
+    }
+    return counts
+  }
+}
+
+const WHAT = 'Writing a data file'
+/** Encoded bytes for each byte of rows, until the first row group tells. */
+const GUESSED_RATIO = 0.4
