@@ -54,6 +54,11 @@ export interface ParquetWriter {
    *   before failed with. After an error only `abort` makes sense.
    */
   write(batch: RecordBatch): Promise<void>
+  /**
+   * Closes the row group under construction and resolves when no rows are in memory any more. Row groups get
+   * smaller by it: for writers of many files that have to share memory. @throws as {@link write}.
+   */
+  flush(): Promise<void>
   /** Encodes what is left and completes the file. @throws as {@link write}; STORE_UNAVAILABLE … of the store. */
   close(): Promise<ParquetFileResult>
   /** Drops the file. Never throws; idempotent. */
@@ -168,17 +173,24 @@ class Writer implements ParquetWriter {
       this.recordCount += rows
       const isFull =
         group.rows >= this.#options.rowGroupRows || group.ipc.bytes >= this.#options.rowGroupBytes
-      if (isFull) await this.#flush()
+      if (isFull) await this.#closeGroup()
       else if (row < batch.numRows) await this.#pool.runtime.sleep(0)
       this.#checkOpen()
     }
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen()
+    await this.#closeGroup()
+    await this.#written
+    this.#checkOpen()
   }
 
   async close(): Promise<ParquetFileResult> {
     this.#checkOpen()
     this.#state = 'closing'
     try {
-      if (this.#group !== undefined) await this.#flush()
+      await this.#closeGroup()
       await this.#written
       if (this.#failure !== undefined) throw this.#failure
       throwIfAborted(this.#signal, WHAT)
@@ -270,7 +282,7 @@ class Writer implements ParquetWriter {
   }
 
   /** Sends the collected row group to a worker; waits while as many as there are workers are under way. */
-  async #flush(): Promise<void> {
+  async #closeGroup(): Promise<void> {
     const group = this.#group
     if (group === undefined) return
     this.#group = undefined
