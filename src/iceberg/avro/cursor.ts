@@ -282,6 +282,28 @@ export class AvroCursor {
     this.pos = pos
   }
 
+  /** Passes over pairs of an int or long and bytes or a string. */
+  skipKeyedBytes(count: number): void {
+    const bytes = this.bytes
+    const end = this.end
+    let pos = this.pos
+    for (let i = 0; i < count; i++) {
+      do if (pos >= end) throw this.truncated()
+      while ((bytes[pos++] as number) >= 0x80)
+      const prefix = pos < end ? (bytes[pos] as number) : 0xff
+      if (prefix < 0x80 && (prefix & 1) === 0) {
+        // The usual case: a length of one byte.
+        pos += 1 + (prefix >>> 1)
+        if (pos > end) throw this.truncated()
+      } else {
+        this.pos = pos
+        this.skipBytes()
+        pos = this.pos
+      }
+    }
+    this.pos = pos
+  }
+
   /** Passes over bytes or a string. */
   skipBytes(): void {
     this.take(this.readLength())

@@ -52,6 +52,15 @@ function skipArray(items: AvroType, memo: SkipMemo): AvroSkip {
       }
     }
   }
+  if (isKeyedBytes(items)) {
+    return (cursor) => {
+      for (;;) {
+        const count = cursor.readCountToSkip(itemBytes)
+        if (count === 0) return
+        cursor.skipKeyedBytes(count)
+      }
+    }
+  }
   const skipItem = compileSkip(items, memo)
   return (cursor) => {
     for (;;) {
@@ -60,6 +69,13 @@ function skipArray(items: AvroType, memo: SkipMemo): AvroSkip {
       for (let i = 0; i < count; i++) skipItem(cursor)
     }
   }
+}
+
+/** True for the pairs of maps of bounds, of which manifests mostly consist. */
+function isKeyedBytes(type: AvroType): boolean {
+  if (type.kind !== 'record' || type.fields.length !== 2) return false
+  const [key, value] = type.fields
+  return key?.type.kind === 'int' && value?.type.kind === 'bytes'
 }
 
 /** The number of varints that every value of the type is, or 0 if it is anything else. */

@@ -109,6 +109,7 @@ export function numbersByColumnReader(
   return columnMapReader(type, context, columns, {
     read: (t) => (t.kind === 'long' || t.kind === 'int' ? (c) => c.readLong() : undefined),
     skip: (cursor) => cursor.skipVarints(1),
+    skipPairs: (cursor, count) => cursor.skipVarints(2 * count),
   })
 }
 
@@ -121,6 +122,7 @@ export function bytesByColumnReader(
   return columnMapReader(type, context, columns, {
     read: (t) => (t.kind === 'bytes' ? (c) => c.readBytes() : undefined),
     skip: (cursor) => cursor.skipBytes(),
+    skipPairs: (cursor, count) => cursor.skipKeyedBytes(count),
   })
 }
 
@@ -128,6 +130,14 @@ interface ColumnValue<T> {
   readonly read: (type: AvroType) => ((cursor: AvroCursor) => T) | undefined
   /** Passes over a value, where it is not nullable. */
   readonly skip: (cursor: AvroCursor) => void
+  /** Passes over pairs of a key and a value, where neither is nullable. */
+  readonly skipPairs: (cursor: AvroCursor, count: number) => void
+}
+
+/** The columns to read of a map, and how many they are. */
+interface Wanted {
+  readonly count: number
+  readonly has: (key: number) => boolean
 }
 
 function columnMapReader<T>(
@@ -139,64 +149,88 @@ function columnMapReader<T>(
   return nullable(type, context, 'a map by column', (t) => {
     if (t.kind !== 'array') return undefined
     const itemBytes = minimumBytes(t.items)
-    const readEntry = mapEntryReader(t.items, context, columns, value)
-    const wanted = columns === 'all' ? undefined : columns.size
+    const wanted: Wanted =
+      columns === 'all'
+        ? { count: Number.POSITIVE_INFINITY, has: () => true }
+        : { count: columns.size, has: membership(columns) }
+    const readPairs =
+      t.items.kind === 'record' && isPlainPair(t.items)
+        ? plainPairsReader(t.items, context, wanted, value)
+        : loosePairsReader(t.items, context, wanted, value)
     return (cursor) => {
-      let map: Map<number, T> | undefined = wanted === undefined ? new Map() : undefined
+      let map: Map<number, T> | undefined = columns === 'all' ? new Map() : undefined
       for (;;) {
         const count = cursor.readCount(itemBytes)
         if (count === 0) return map
-        cursor.budget.takeItems(wanted === undefined ? count : Math.min(count, wanted))
-        for (let i = 0; i < count; i++) map = readEntry(cursor, map)
+        cursor.budget.takeItems(Math.min(count, wanted.count))
+        map = readPairs(cursor, count, map)
       }
     }
   })
 }
 
-type MapEntryReader<T> = (
+/** Reads a block of pairs into the map, which is made when the first wanted one is met. */
+type PairsReader<T> = (
   cursor: AvroCursor,
+  count: number,
   map: Map<number, T> | undefined,
 ) => Map<number, T> | undefined
 
-/** Reads one pair into the map, which is made when the first wanted one is met. */
-function mapEntryReader<T>(
-  items: AvroType,
+/** Pairs as the specification has them. */
+function plainPairsReader<T>(
+  pair: AvroRecord,
   context: FieldContext,
-  columns: ColumnSelection,
+  wanted: Wanted,
   value: ColumnValue<T>,
-): MapEntryReader<T> {
-  const wants: (key: number) => boolean = columns === 'all' ? () => true : (key) => columns.has(key)
-  if (items.kind === 'record' && isPlainPair(items)) {
-    const [, second] = items.fields
-    const read = value.read((second as AvroField).type)
-    if (read === undefined) throw wrongType((second as AvroField).type, context, 'a value')
-    return (cursor, map) => {
-      const key = cursor.readInt()
-      if (!wants(key)) {
-        value.skip(cursor)
-        return map
+): PairsReader<T> {
+  const valueType = (pair.fields[1] as AvroField).type
+  const read = value.read(valueType)
+  if (read === undefined) throw wrongType(valueType, context, 'a value')
+  const { has, count: wantedCount } = wanted
+  return (cursor, count, map) => {
+    let target = map
+    for (let i = 0; i < count; i++) {
+      if (target !== undefined && target.size === wantedCount) {
+        value.skipPairs(cursor, count - i)
+        return target
       }
-      const target = map ?? new Map<number, T>()
-      target.set(key, read(cursor))
-      return target
+      const key = cursor.readInt()
+      if (has(key)) {
+        target ??= new Map()
+        target.set(key, read(cursor))
+      } else {
+        value.skip(cursor)
+      }
     }
+    return target
   }
-  return looseEntryReader(items, context, wants, value)
 }
 
-/** A record of an int key and a value that is not nullable, as the specification has it. */
+/** The membership test of a set of small ints, without hashing. */
+function membership(set: ReadonlySet<number>): (value: number) => boolean {
+  let largest = 0
+  for (const value of set) {
+    if (value < 0 || value >= 1 << 16) return (candidate) => set.has(candidate)
+    largest = Math.max(largest, value)
+  }
+  const members = new Uint8Array(largest + 1)
+  for (const value of set) members[value] = 1
+  return (value) => value >= 0 && value <= largest && members[value] === 1
+}
+
+/** A record of an int key and a value that is not nullable. */
 function isPlainPair(record: AvroRecord): boolean {
   const [key, value] = record.fields
   return record.fields.length === 2 && key?.type.kind === 'int' && value?.type.kind !== 'union'
 }
 
 /** Pairs with nullable parts or in a union themselves, as some writers have them. */
-function looseEntryReader<T>(
+function loosePairsReader<T>(
   items: AvroType,
   context: FieldContext,
-  wants: (key: number) => boolean,
+  wanted: Wanted,
   value: ColumnValue<T>,
-): MapEntryReader<T> {
+): PairsReader<T> {
   const readPair = nullable(items, context, 'a pair', (t) => {
     if (t.kind !== 'record') return undefined
     let key: number | undefined
@@ -221,11 +255,14 @@ function looseEntryReader<T>(
       return key === undefined || item === undefined ? undefined : { key, item }
     }
   })
-  return (cursor, map) => {
-    const pair = readPair(cursor)
-    if (pair === undefined || !wants(pair.key)) return map
-    const target = map ?? new Map<number, T>()
-    target.set(pair.key, pair.item)
+  return (cursor, count, map) => {
+    let target = map
+    for (let i = 0; i < count; i++) {
+      const pair = readPair(cursor)
+      if (pair === undefined || !wanted.has(pair.key)) continue
+      target ??= new Map()
+      target.set(pair.key, pair.item)
+    }
     return target
   }
 }
