@@ -5,6 +5,7 @@ import { FloeError } from '../../core/errors.ts'
 import { type BuilderContext, ColumnBuilder } from './column-builder.ts'
 import { columnData } from './column-data.ts'
 import { type ColumnPlace, cannotAppend, refuseSize, refuseValue } from './refuse-value.ts'
+import { isWkb } from './wkb.ts'
 
 /** Arrow's 32-bit offsets end here. */
 const MAX_OFFSET = 2 ** 31 - 1
@@ -236,16 +237,6 @@ export class UuidBuilder extends FixedBuilder {
 function hexDigit(text: string, at: number): number {
   const c = text.charCodeAt(at)
   return c <= 57 ? c - 48 : (c | 0x20) - 87
-}
-
-/** True if the bytes begin as ISO WKB does: byte order, then a type of 1–7, plus 1000 · (Z, M, ZM). */
-function isWkb(bytes: Uint8Array): boolean {
-  if (bytes.length < 9) return false
-  const order = bytes[0]
-  if (order !== 0 && order !== 1) return false
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const type = view.getUint32(1, order === 1)
-  return type < 4000 && type % 1000 >= 1 && type % 1000 <= 7
 }
 
 /** True without a lone surrogate. (The method is newer than the language level of this code.) */

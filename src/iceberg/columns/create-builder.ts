@@ -10,7 +10,7 @@ import { DecimalBuilder } from './decimal-builder.ts'
 import { FieldSet } from './field-set.ts'
 import { ListBuilder, MapBuilder, StructBuilder, UnknownBuilder } from './nested-builders.ts'
 import { BooleanBuilder, FloatBuilder, Int32Builder, LongBuilder } from './number-builders.ts'
-import type { ColumnPlace } from './refuse-value.ts'
+import { placeOf } from './refuse-value.ts'
 import { rowDefault } from './row-default.ts'
 import { DateBuilder, TimeBuilder, TimestampBuilder } from './temporal-builders.ts'
 
@@ -51,13 +51,7 @@ export function createBuilder(
 ): ColumnBuilder {
   const { type } = field
   const path = [...above, field.name]
-  const place: ColumnPlace = {
-    table: options.table,
-    path: path.join('.'),
-    fieldId: field.id,
-    type,
-    required: field.required,
-  }
+  const place = placeOf(field, above, options.table)
   if (arrowType === undefined) return new UnknownBuilder(place, undefined)
   const absent = rowDefault(field)
   switch (type.kind) {

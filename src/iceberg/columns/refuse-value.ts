@@ -1,7 +1,7 @@
 /** The errors of values that do not fit their column: one form for rows and for Arrow input. */
 import { type ErrorCode, FloeError } from '../../core/errors.ts'
 import { typeText } from '../spec/type-text.ts'
-import type { Type } from '../spec/types.ts'
+import type { NestedField, Type } from '../spec/types.ts'
 import { describeValue } from './describe-value.ts'
 
 /** The column that values are meant for, as errors name it. */
@@ -13,6 +13,16 @@ export interface ColumnPlace {
   readonly fieldId: number
   readonly type: Type
   readonly required: boolean
+}
+
+/** The place of a field below the fields named by `above`. */
+export function placeOf(
+  field: NestedField,
+  above: readonly string[],
+  table: string | undefined,
+): ColumnPlace {
+  const { id, name, type, required } = field
+  return { table, path: [...above, name].join('.'), fieldId: id, type, required }
 }
 
 /** "Cannot append to shop.orders", the beginning of every message. */
