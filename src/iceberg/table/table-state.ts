@@ -1,0 +1,79 @@
+/** A table at one metadata version: what a handle holds and what a commit is built on. */
+import { FloeError } from '../../core/errors.ts'
+import type { ObjectStore } from '../../io/store.ts'
+import type { TableIdentifier } from '../catalog/catalog.ts'
+import { identifierText } from '../catalog/identifier.ts'
+import { decodeMetadataFile } from '../metadata-file/metadata-file.ts'
+import type { TableMetadata } from '../spec/metadata.ts'
+import type { PartitionSpec } from '../spec/partition-spec.ts'
+import type { Schema } from '../spec/schema.ts'
+import type { SortOrder } from '../spec/sort-order.ts'
+import type { Environment } from './environment.ts'
+
+export interface TableState {
+  readonly identifier: TableIdentifier
+  readonly metadataLocation: string
+  readonly metadata: TableMetadata
+}
+
+/**
+ * Reads a table's metadata.
+ * @throws FILE_NOT_FOUND, BAD_METADATA, BAD_JSON, FORMAT_VERSION, LIMIT_EXCEEDED
+ */
+export async function readTableState(
+  env: Environment,
+  identifier: TableIdentifier,
+  metadataLocation: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly store?: ObjectStore } = {},
+): Promise<TableState> {
+  const bytes = await (options.store ?? env.store).get(metadataLocation, {
+    maxBytes: env.limits.metadataBytes,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+  return {
+    identifier,
+    metadataLocation,
+    metadata: decodeMetadataFile(bytes, metadataLocation, env.limits),
+  }
+}
+
+/** @throws NO_SUCH_TABLE */
+export function noSuchTable(identifier: TableIdentifier): FloeError {
+  const table = identifierText(identifier)
+  return new FloeError('NO_SUCH_TABLE', `There is no table ${table}. See lake.listTables()`, {
+    context: { table },
+  })
+}
+
+/** The schema that writers use now. */
+export function currentSchema(metadata: TableMetadata): Schema {
+  return schemaById(metadata, metadata.currentSchemaId)
+}
+
+/** @throws BAD_METADATA if the id is not there. */
+export function schemaById(metadata: TableMetadata, schemaId: number): Schema {
+  return found(
+    metadata.schemas.find((s) => s.schemaId === schemaId),
+    `schema ${schemaId}`,
+  )
+}
+
+/** @throws BAD_METADATA if the id is not there. */
+export function specById(metadata: TableMetadata, specId: number): PartitionSpec {
+  return found(
+    metadata.partitionSpecs.find((s) => s.specId === specId),
+    `partition spec ${specId}`,
+  )
+}
+
+export function defaultSortOrder(metadata: TableMetadata): SortOrder {
+  return found(
+    metadata.sortOrders.find((s) => s.orderId === metadata.defaultSortOrderId),
+    `sort order ${metadata.defaultSortOrderId}`,
+  )
+}
+
+function found<T>(value: T | undefined, what: string): T {
+  if (value !== undefined) return value
+  throw new FloeError('BAD_METADATA', `The table has no ${what}`)
+}

