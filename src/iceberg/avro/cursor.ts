@@ -11,8 +11,10 @@ import { checkLimit, type Limits } from '../../core/limits.ts'
 export class AvroBudget {
   readonly limits: Limits
   readonly file: string
-  /** Items of arrays and maps in memory at once, and items without bytes in the whole file. */
+  /** Most items of arrays and maps in memory at once. */
   readonly maxItems: number
+  /** Most items without bytes in the whole file: each costs time, and nothing else bounds them. */
+  readonly maxEmptyItems: number
   #items = 0
   #emptyItems = 0
   #depth = 0
@@ -22,18 +24,21 @@ export class AvroBudget {
     this.limits = limits
     // An item in memory takes up to about 100 bytes: a full budget stays in the order of the limit itself.
     this.maxItems = Math.max(1024, Math.floor(limits.avroBlockBytes / 16))
+    this.maxEmptyItems = Math.max(1024, Math.floor(limits.avroBlockBytes / 256))
   }
 
   /** Charges items that are about to be kept in memory. @throws LIMIT_EXCEEDED */
   takeItems(count: number): void {
     this.#items += count
-    if (this.#items > this.maxItems) throw this.tooMany('list and map items at once', this.#items)
+    if (this.#items > this.maxItems) throw this.tooMany('list and map items at once', this.maxItems)
   }
 
   /** Charges items that take no bytes of the file. @throws LIMIT_EXCEEDED */
   takeEmptyItems(count: number): void {
     this.#emptyItems += count
-    if (this.#emptyItems > this.maxItems) throw this.tooMany('items without bytes', count)
+    if (this.#emptyItems > this.maxEmptyItems) {
+      throw this.tooMany('items that take no bytes', this.maxEmptyItems)
+    }
   }
 
   /** Forgets the items kept so far: the consumer has taken them over. */
@@ -64,12 +69,12 @@ export class AvroBudget {
     this.#depth--
   }
 
-  private tooMany(what: string, count: number): FloeError {
+  private tooMany(what: string, max: number): FloeError {
     return new FloeError(
       'LIMIT_EXCEEDED',
-      `Reading ${this.file} needs ${count} ${what}, more than ${this.maxItems}. ` +
-        'If this is expected, raise limits.avroBlockBytes in openLake: a sixteenth of it counts',
-      { context: { file: this.file, limit: 'avroBlockBytes', max: this.maxItems } },
+      `Cannot read ${this.file}: it holds more than ${max} ${what}. If this is expected, raise ` +
+        'limits.avroBlockBytes in openLake, which that number grows with',
+      { context: { file: this.file, limit: 'avroBlockBytes', max } },
     )
   }
 }
