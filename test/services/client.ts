@@ -1,0 +1,214 @@
+/** Talks to the engines that run.js has started. */
+import type { Canonical, CanonicalRow } from './canonical.ts'
+import { sortedPairs } from './canonical.ts'
+
+export type EngineName = 'trino' | 'spark' | 'pyiceberg' | 'duckdb'
+
+const urls = JSON.parse(process.env['FLOE_ENGINES'] ?? '{}') as Partial<Record<EngineName, string>>
+
+/** The engines of this run; `--only` may have left some out. */
+export const ENGINES: readonly EngineName[] = (
+  ['trino', 'spark', 'pyiceberg', 'duckdb'] as const
+).filter((name) => urls[name] !== undefined)
+
+/** Where tests put their tables; removed at the end of the run. */
+export const WORK: string = process.env['FLOE_SERVICES_WORK'] ?? '/nonexistent'
+
+export interface ReadRequest {
+  /** URI or path of the metadata file. */
+  readonly metadata: string
+  readonly snapshotId?: bigint | undefined
+  readonly columns?: readonly string[] | undefined
+  /** A predicate in the engine's own SQL. */
+  readonly where?: string | undefined
+}
+
+/** An engine's own error: its text is what tests look at. */
+export class EngineError extends Error {}
+
+/** Reads a table by its metadata location and gives its rows in canonical form. */
+export async function read(engine: EngineName, request: ReadRequest): Promise<CanonicalRow[]> {
+  if (engine === 'trino') return readTrino(request)
+  const metadata =
+    engine === 'duckdb' || engine === 'pyiceberg'
+      ? request.metadata.replace(/^file:\/\//, '')
+      : request.metadata
+  return (await post(engine, {
+    op: 'read',
+    ...request,
+    metadata,
+    snapshotId: request.snapshotId?.toString(),
+  })) as CanonicalRow[]
+}
+
+/** Sends a request to one of the Python servers. @throws EngineError with the engine's text */
+export async function post(engine: EngineName, request: object): Promise<unknown> {
+  const url = urls[engine]
+  if (url === undefined) throw new Error(`${engine} is not running`)
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(request) })
+  const body = (await response.json()) as { ok: boolean; result?: unknown; error?: string }
+  if (!body.ok) throw new EngineError(body.error)
+  return body.result
+}
+
+export function sparkSql(sql: string, conf: Record<string, string> = {}): Promise<CanonicalRow[]> {
+  return post('spark', { op: 'sql', sql, conf }) as Promise<CanonicalRow[]>
+}
+
+let registered = 0
+
+async function readTrino(request: ReadRequest): Promise<CanonicalRow[]> {
+  const path = request.metadata.replace(/^file:\/\//, '')
+  const file = path.slice(path.lastIndexOf('/') + 1)
+  const location = path.slice(0, path.lastIndexOf('/metadata/'))
+  const name = `t${process.pid}_${registered++}`
+  await trino('CREATE SCHEMA IF NOT EXISTS floe.read')
+  await trino(
+    `CALL floe.system.register_table(schema_name => 'read', table_name => '${name}', table_location => 'file://${location}', metadata_file_name => '${file}')`,
+  )
+  try {
+    const columns = request.columns?.map((c) => `"${c}"`).join(', ') ?? '*'
+    const version =
+      request.snapshotId === undefined ? '' : ` FOR VERSION AS OF ${request.snapshotId}`
+    const where = request.where === undefined ? '' : ` WHERE ${request.where}`
+    return await trino(`SELECT ${columns} FROM floe.read.${name}${version}${where}`)
+  } finally {
+    await trino(`CALL floe.system.unregister_table(schema_name => 'read', table_name => '${name}')`)
+  }
+}
+
+interface TrinoColumn {
+  readonly name: string
+  readonly type: string
+}
+
+interface TrinoPage {
+  readonly nextUri?: string
+  readonly columns?: readonly TrinoColumn[]
+  readonly data?: readonly (readonly unknown[])[]
+  readonly error?: { readonly message: string; readonly errorName: string }
+}
+
+/** Runs a statement on Trino and gives its rows in canonical form. @throws EngineError */
+export async function trino(sql: string): Promise<CanonicalRow[]> {
+  const url = urls.trino
+  if (url === undefined) throw new Error('trino is not running')
+  const headers = {
+    'X-Trino-User': 'floe',
+    'X-Trino-Time-Zone': 'UTC',
+    'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
+  }
+  let page = await trinoPage(`${url}/v1/statement`, { method: 'POST', body: sql, headers })
+  const rows: CanonicalRow[] = []
+  for (;;) {
+    if (page.error) throw new EngineError(`${page.error.errorName}: ${page.error.message}`)
+    const columns = page.columns ?? []
+    for (const row of page.data ?? []) {
+      rows.push(
+        Object.fromEntries(
+          columns.map((c, i) => [c.name, trinoValue(row[i], parseTrinoType(c.type))]),
+        ),
+      )
+    }
+    if (page.nextUri === undefined) return rows
+    page = await trinoPage(page.nextUri, { headers })
+  }
+}
+
+async function trinoPage(url: string, init: RequestInit): Promise<TrinoPage> {
+  for (;;) {
+    const response = await fetch(url, init)
+    if (response.status === 503 || response.status === 502 || response.status === 504) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      continue
+    }
+    // 64-bit integers come as bare numbers, which JSON.parse would round.
+    const text = (await response.text()).replace(/([[,:])(-?\d{16,})(?=[,\]}])/g, '$1"$2"')
+    return JSON.parse(text) as TrinoPage
+  }
+}
+
+type TrinoType =
+  | { readonly base: string; readonly args: readonly string[] }
+  | { readonly base: 'array'; readonly element: TrinoType }
+  | { readonly base: 'map'; readonly key: TrinoType; readonly value: TrinoType }
+  | {
+      readonly base: 'row'
+      readonly fields: readonly { readonly name: string; readonly type: TrinoType }[]
+    }
+
+function parseTrinoType(text: string): TrinoType {
+  const open = text.indexOf('(')
+  const base = (open < 0 ? text : text.slice(0, open)).trim()
+  const close = text.lastIndexOf(')')
+  const inner = open < 0 ? '' : text.slice(open + 1, close)
+  const suffix = open < 0 ? '' : text.slice(close + 1)
+  const parts = splitTop(inner)
+  if (base === 'array') return { base, element: parseTrinoType(parts[0] ?? '') }
+  if (base === 'map') {
+    return { base, key: parseTrinoType(parts[0] ?? ''), value: parseTrinoType(parts[1] ?? '') }
+  }
+  if (base === 'row') {
+    const fields = parts.map((part) => {
+      const match = /^\s*"?([^"\s]+)"?\s+(.*)$/.exec(part)
+      return { name: match?.[1] ?? '', type: parseTrinoType(match?.[2] ?? '') }
+    })
+    return { base, fields }
+  }
+  return { base: base + suffix, args: parts }
+}
+
+function splitTop(text: string): string[] {
+  const parts: string[] = []
+  let depth = 0
+  let start = 0
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '(') depth++
+    else if (text[i] === ')') depth--
+    else if (text[i] === ',' && depth === 0) {
+      parts.push(text.slice(start, i).trim())
+      start = i + 1
+    }
+  }
+  if (text.trim() !== '') parts.push(text.slice(start).trim())
+  return parts
+}
+
+function trinoValue(value: unknown, type: TrinoType): Canonical {
+  if (value === null || value === undefined) return null
+  if ('element' in type) return (value as unknown[]).map((v) => trinoValue(v, type.element))
+  if ('key' in type) {
+    return sortedPairs(
+      Object.entries(value as object).map(([k, v]) => [
+        trinoValue(k, type.key),
+        trinoValue(v, type.value),
+      ]),
+    )
+  }
+  if ('fields' in type) {
+    return Object.fromEntries(
+      type.fields.map((f, i) => [f.name, trinoValue((value as unknown[])[i], f.type)]),
+    )
+  }
+  switch (type.base) {
+    case 'integer':
+    case 'bigint':
+      return String(value)
+    case 'double':
+    case 'real': {
+      const n = Number(value)
+      if (Number.isNaN(n)) return 'NaN'
+      if (!Number.isFinite(n)) return n > 0 ? 'Infinity' : '-Infinity'
+      // Trino prints floats with float digits.
+      return Object.is(n, -0) ? '-0' : type.base === 'real' ? Math.fround(n) : n
+    }
+    case 'varbinary':
+      return Buffer.from(value as string, 'base64').toString('hex')
+    case 'timestamp':
+      return (value as string).replace(' ', 'T')
+    case 'timestamp with time zone':
+      return (value as string).replace(' ', 'T').replace(' UTC', '+00:00')
+    default:
+      return value as Canonical
+  }
+}
