@@ -23,7 +23,7 @@ export function rowsWithin(
 /** Bytes of the values in [from, to), about: those of views and dictionaries count as their average. */
 export function rangeBytes(data: Data, from: number, to: number): number {
   const rows = to - from
-  const nulls = data.nullCount > 0 ? rows / 8 : 0
+  const nulls = (data.nullBitmap?.length ?? 0) > 0 ? rows / 8 : 0
   switch (data.type.typeId as number) {
     case ARROW_TYPE.Null:
       return 0

@@ -10,10 +10,9 @@ export interface Mask {
 
 /** The column's own validity from slot `start` on; undefined if it has no nulls. */
 export function ownValidity(data: Data, start = 0): Mask | undefined {
-  if (data.nullCount === 0 || data.nullBitmap === undefined || data.nullBitmap.length === 0) {
-    return undefined
-  }
-  return { bits: data.nullBitmap, offset: data.offset + start }
+  const bits: Uint8Array | null | undefined = data.nullBitmap
+  if (bits == null || bits.length === 0 || data.nullCount === 0) return undefined
+  return { bits, offset: data.offset + start }
 }
 
 /** The slots that are valid in both; undefined masks are valid everywhere. */
