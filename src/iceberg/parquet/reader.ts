@@ -109,7 +109,7 @@ const BATCH_ROWS = 65_536
 const MIN_BATCH_ROWS = 1_024
 const BATCH_BYTES = 16 * 1024 * 1024
 /** Row groups that decode to more are decoded in parts of about this size. */
-const PART_BYTES = 48 * 1024 * 1024
+const PART_BYTES = 32 * 1024 * 1024
 const CONCURRENT_READS = 4
 
 class File implements ParquetFile {

@@ -79,7 +79,7 @@ export function planRowGroupFile(
     uncompressedBytes += meta.total_uncompressed_size
     ranges.push(range)
     chunks.push({ offset, length: range.length, numValues: meta.num_values, column })
-    columns.push(moveChunk(meta, offset - range.offset, paths[i] as string[]))
+    columns.push(moveChunk(meta, range, offset, paths[i] as string[]))
     offset += range.length
   })
   checkLimit(options.limits, 'rowGroupBytes', declaredBytes, `A row group of ${path}`)
@@ -174,7 +174,14 @@ function decodedBytes(meta: ColumnMetaData, numRows: number): number {
   return Math.max(meta.total_uncompressed_size, values * (VALUE_BYTES[meta.type] ?? 4))
 }
 
-function moveChunk(meta: ColumnMetaData, shift: number, path: readonly string[]): ColumnChunk {
+/** The metadata of a chunk that was moved to `offset`. */
+function moveChunk(
+  meta: ColumnMetaData,
+  range: ByteRange,
+  offset: number,
+  path: readonly string[],
+): ColumnChunk {
+  const shift = offset - range.offset
   const dictionary = meta.dictionary_page_offset
   const hasDictionary = dictionary !== undefined && dictionary >= MAGIC.length
   return {
@@ -186,7 +193,7 @@ function moveChunk(meta: ColumnMetaData, shift: number, path: readonly string[])
       codec: meta.codec,
       num_values: meta.num_values,
       total_uncompressed_size: meta.total_uncompressed_size,
-      total_compressed_size: meta.total_compressed_size,
+      total_compressed_size: range.length,
       data_page_offset: meta.data_page_offset + shift,
       ...(hasDictionary ? { dictionary_page_offset: dictionary + shift } : {}),
     },

@@ -339,9 +339,13 @@ class Reader {
   }
 
   private bad(why: string): FloeError {
-    return new FloeError('CORRUPT_PARQUET', `Cannot read ${this.what}: ${why} at ${this.pos}`, {
-      context: { file: this.what, offset: this.pos },
-    })
+    return new FloeError(
+      'CORRUPT_PARQUET',
+      `Cannot read ${this.what}: ${why} at offset ${this.pos}`,
+      {
+        context: { file: this.what, offset: this.pos },
+      },
+    )
   }
 }
 

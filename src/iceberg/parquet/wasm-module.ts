@@ -6,14 +6,26 @@ import { readFile } from 'node:fs/promises'
 import { assert } from '../../core/errors.ts'
 
 /**
- * Compiles the binary; the compiled code may be sent to workers.
+ * Compiles the binary, once for each ceiling; the compiled code may be sent to workers.
  * @param maxMemoryBytes ceiling of one instance's memory, rounded up to pages of 64 KiB, at most 4 GiB.
  */
-export async function compileParquetWasm(maxMemoryBytes: number): Promise<WebAssembly.Module> {
-  const url = new URL(import.meta.resolve('parquet-wasm/esm/parquet_wasm_bg.wasm'))
-  const binary = await readFile(url)
+export function compileParquetWasm(maxMemoryBytes: number): Promise<WebAssembly.Module> {
   const pages = Math.min(MAX_PAGES, Math.ceil(maxMemoryBytes / PAGE_BYTES))
-  return WebAssembly.compile(withMemoryMaximum(binary, pages))
+  let module = compiled.get(pages)
+  if (module === undefined) {
+    module = compile(pages)
+    compiled.set(pages, module)
+    // What failed is tried again by the next who asks.
+    module.catch(() => compiled.delete(pages))
+  }
+  return module
+}
+
+const compiled = new Map<number, Promise<WebAssembly.Module>>()
+
+async function compile(maxPages: number): Promise<WebAssembly.Module> {
+  const url = new URL(import.meta.resolve('parquet-wasm/esm/parquet_wasm_bg.wasm'))
+  return WebAssembly.compile(withMemoryMaximum(await readFile(url), maxPages))
 }
 
 /**

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { abortedError, FloeError, throwIfAborted } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Runtime } from '../../core/runtime.ts'
+import { warmUp } from './warm-up.ts'
 import { compileParquetWasm } from './wasm-module.ts'
 import type {
   WorkerFailure,
@@ -39,7 +40,7 @@ export interface ParquetPool {
    *   fails with, see {@link WorkerRequest}.
    */
   run<R extends WorkerRequest>(request: R, signal?: AbortSignal): Promise<WorkerResult<R>>
-  /** Starts one worker and has it load everything, so that the first file does not wait. Never throws. */
+  /** Starts a worker and has it encode and decode a row, so that the first file does not wait. Never throws. */
   prewarm(): Promise<void>
   /** Ends all threads; requests under way fail with HANDLE_CLOSED. Idempotent. */
   close(): Promise<void>
@@ -81,7 +82,6 @@ class Pool implements ParquetPool {
   readonly #slots: Slot[] = []
   readonly #queue: Job[] = []
   #starting = 0
-  #module: Promise<WebAssembly.Module> | undefined
   #closed = false
 
   constructor(options: ParquetPoolOptions) {
@@ -118,7 +118,7 @@ class Pool implements ParquetPool {
 
   async prewarm(): Promise<void> {
     try {
-      await this.run({ kind: 'warm' })
+      await warmUp(this)
     } catch {
       // Whoever needs a worker will see the same failure with a reason to care.
     }
@@ -152,8 +152,6 @@ class Pool implements ParquetPool {
       },
       (cause: unknown) => {
         this.#starting--
-        // Compiled code that could not be had is asked for again by the next request.
-        this.#module = undefined
         const error = new FloeError(
           'WORKER_FAILED',
           'Cannot start a Parquet worker thread. Check that the package is installed completely',
@@ -165,21 +163,33 @@ class Pool implements ParquetPool {
   }
 
   async #spawn(): Promise<void> {
-    const maxMemoryBytes = memoryCeiling(this.limits)
-    this.#module ??= compileParquetWasm(maxMemoryBytes)
-    const setup: WorkerSetup = { module: await this.#module, maxMemoryBytes }
-    if (this.#closed) return
     const url = this.#workerUrl ?? new URL(import.meta.resolve('#parquet-worker'))
-    const worker = new Worker(url, { workerData: setup, name: 'floe-parquet', execArgv: [] })
+    // The thread starts while the code that it is given compiles.
+    const worker = new Worker(url, { name: 'floe-parquet', execArgv: [] })
     const slot: Slot = { worker, job: undefined, grace: undefined, gone: false }
-    // An idle worker does not keep the process alive.
-    worker.unref()
     worker.on('message', (reply: WorkerReply) => this.#onReply(slot, reply))
     let cause: unknown
     worker.on('error', (error) => {
       cause = error
     })
     worker.on('exit', () => this.#onDeath(slot, cause))
+    try {
+      const maxMemoryBytes = memoryCeiling(this.limits)
+      const module = await compileParquetWasm(maxMemoryBytes)
+      const setup: WorkerSetup = { module, maxMemoryBytes }
+      // A script that is not there ends the thread before it has a request to be retried.
+      if (slot.gone) throw cause
+      worker.postMessage(setup)
+    } catch (error) {
+      await this.#end(slot)
+      throw error
+    }
+    if (this.#closed) {
+      await this.#end(slot)
+      return
+    }
+    // An idle worker does not keep the process alive.
+    worker.unref()
     this.#slots.push(slot)
   }
 

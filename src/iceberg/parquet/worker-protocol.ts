@@ -9,7 +9,7 @@ import type { EncodeOptions } from './encode-row-group.ts'
 import type { ExportedBatch } from './export-columns.ts'
 import type { PlacedChunk } from './row-group-file.ts'
 
-/** Given to a worker when it starts. */
+/** The first message to a worker. */
 export interface WorkerSetup {
   readonly module: WebAssembly.Module
   /** Ceiling of the memory of one instance. */
@@ -51,17 +51,10 @@ export interface DecodeResult {
   readonly batches: readonly ExportedBatch[]
 }
 
-/** Gets a worker ready: loads and runs what the first request would otherwise wait for. */
-export interface WarmRequest {
-  readonly kind: 'warm'
-}
-
-export type WorkerRequest = EncodeRequest | DecodeRequest | WarmRequest
+export type WorkerRequest = EncodeRequest | DecodeRequest
 export type WorkerResult<R extends WorkerRequest> = R extends EncodeRequest
   ? EncodeResult
-  : R extends DecodeRequest
-    ? DecodeResult
-    : Record<never, never>
+  : DecodeResult
 
 /** The answer to the one request that a worker has under way. */
 export type WorkerReply =

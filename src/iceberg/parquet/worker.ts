@@ -2,7 +2,7 @@
  * A worker thread: the only place where parquet-wasm runs. Takes one request at a time, answers it, waits for the
  * next. An instance that has trapped is not used again: the pool ends the thread.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import * as wasm from 'parquet-wasm/esm/parquet_wasm.js'
 import { assert, type ErrorContext, isFloeError } from '../../core/errors.ts'
 import { loadArrow } from '../columns/arrow.ts'
@@ -21,14 +21,19 @@ import type {
 
 const port = parentPort
 assert(port !== null, 'the Parquet worker runs in a worker thread')
-const setup = workerData as WorkerSetup
-wasm.initSync({ module: setup.module })
+let maxMemoryBytes = 0
 
-port.on('message', (request: WorkerRequest) => {
+port.once('message', (setup: WorkerSetup) => {
+  maxMemoryBytes = setup.maxMemoryBytes
+  wasm.initSync({ module: setup.module })
+  port.on('message', onRequest)
+})
+
+function onRequest(request: WorkerRequest): void {
   handle(request).then(
     ({ result, transfer }) => {
       const reply: WorkerReply = { ok: true, result, memoryBytes: memoryBytes() }
-      port.postMessage(reply, transfer)
+      port?.postMessage(reply, transfer)
     },
     (error: unknown) => {
       const reply: WorkerReply = {
@@ -36,10 +41,10 @@ port.on('message', (request: WorkerRequest) => {
         failure: failureOf(error, request),
         memoryBytes: memoryBytes(),
       }
-      port.postMessage(reply)
+      port?.postMessage(reply)
     },
   )
-})
+}
 
 interface Handled {
   readonly result: object
@@ -57,9 +62,6 @@ async function handle(request: WorkerRequest): Promise<Handled> {
       const buffers = result.batches.flatMap((b) => [b.bytes.buffer, b.arrays.buffer])
       return { result, transfer: buffers as ArrayBuffer[] }
     }
-    case 'warm':
-      await loadArrow()
-      return { result: {}, transfer: [] }
   }
 }
 
@@ -105,6 +107,6 @@ function failureOf(error: unknown, request: WorkerRequest): WorkerFailure {
   // A stack overflow inside WASM is a RangeError; it leaves the instance in the middle of something.
   const isTrap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError
   if (!isTrap) return { kind: 'codec', message }
-  const mayLackMemory = request.kind === 'decode' && mayExpandBeyond(request, setup.maxMemoryBytes)
+  const mayLackMemory = request.kind === 'decode' && mayExpandBeyond(request, maxMemoryBytes)
   return { kind: 'trap', message, mayLackMemory }
 }

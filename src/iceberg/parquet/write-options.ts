@@ -38,8 +38,8 @@ export function parquetWriteOptions(
 }
 
 const MIB = 1024 * 1024
-const ROW_GROUP_BYTES = 24 * MIB
-const ROW_GROUP_ROWS = 262_144
+const ROW_GROUP_BYTES = 16 * MIB
+const ROW_GROUP_ROWS = 131_072
 const MAX_SIZE = 2 ** 30
 
 function positiveInteger(

@@ -19,6 +19,7 @@ import { schemaToJson } from '../spec/schema-json.ts'
 import { analyzeBatch, emptyAnalysis, type RowGroupAnalysis } from './analyze-row-group.ts'
 import { batchBytes } from './batch-size.ts'
 import { readEncodedRowGroup } from './encoded-row-group.ts'
+import { encoderSchema } from './encoder-schema.ts'
 import { FileAssembler } from './file-assembler.ts'
 import { MAGIC } from './footer.ts'
 import { IpcStream } from './ipc-stream.ts'
@@ -102,7 +103,10 @@ class Writer implements ParquetWriter {
   readonly #pool: ParquetPool
   readonly #modes: MetricsModes
   readonly #options: ParquetWriteOptions
+  /** What batches have to be … */
   readonly #arrowSchema: ArrowSchema
+  /** … and what the encoder takes them for. */
+  readonly #encoderSchema: ArrowSchema
   readonly #assembler: FileAssembler
   readonly #metrics: FileMetrics = emptyMetrics()
   readonly #stop = new AbortController()
@@ -128,6 +132,7 @@ class Writer implements ParquetWriter {
     this.#modes = options.modes
     this.#options = { ...parquetWriteOptions(options.properties ?? {}), ...options.options }
     this.#arrowSchema = toArrowSchema(options.schema, 'write')
+    this.#encoderSchema = encoderSchema(options.schema)
     this.#assembler = new FileAssembler(
       parquetSchema,
       [{ key: 'iceberg.schema', value: stringifyJson(schemaToJson(options.schema)) }],
@@ -161,7 +166,11 @@ class Writer implements ParquetWriter {
     const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes))
     let row = 0
     while (row < batch.numRows) {
-      this.#group ??= { ipc: new IpcStream(this.#arrowSchema), rows: 0, analysis: emptyAnalysis() }
+      this.#group ??= {
+        ipc: new IpcStream(this.#encoderSchema),
+        rows: 0,
+        analysis: emptyAnalysis(),
+      }
       const group = this.#group
       const room = Math.min(
         this.#options.rowGroupRows - group.rows,
@@ -268,10 +277,10 @@ class Writer implements ParquetWriter {
   #collect(group: Group, rows: RecordBatch): void {
     // Under the schema of the table: names, field ids and what may be null are not the caller's to say.
     const { RecordBatch: ArrowRecordBatch, Struct } = arrow()
-    const type = new Struct(this.#arrowSchema.fields)
+    const type = new Struct(this.#encoderSchema.fields)
     const { children } = rows.data
     const data = columnData(type, { length: rows.numRows, nullCount: 0, children })
-    const batch = new ArrowRecordBatch(this.#arrowSchema, data as RecordBatch['data'])
+    const batch = new ArrowRecordBatch(this.#encoderSchema, data as RecordBatch['data'])
     group.ipc.add(batch)
     group.rows += rows.numRows
     const isSmall = group.rows * this.#arrowSchema.fields.length <= SMALL_GROUP_CELLS
@@ -311,7 +320,7 @@ class Writer implements ParquetWriter {
         this.#encoding.shift()
       })
     this.#encoding.push(this.#written)
-    while (this.#encoding.length > this.#pool.size) await this.#encoding[0]
+    while (this.#encoding.length >= this.#pool.size) await this.#encoding[0]
   }
 
   /** Copies the column data of an encoded row group to the end of the file. */
