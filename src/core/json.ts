@@ -132,7 +132,8 @@ export function asSafeLong(value: JsonValue | undefined, what: string): number {
 /** The value of an identity long (a snapshot id, a row id), always a bigint. @throws BAD_JSON */
 export function asId(value: JsonValue | undefined, what: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
-  if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return value
+  // Some writers use the unsigned range; an id is only compared, so it is taken as it stands.
+  if (typeof value === 'bigint' && value >= -(2n ** 63n) && value < 2n ** 64n) return value
   throw wrongType(value, 'a 64-bit integer', what)
 }
 

@@ -232,12 +232,12 @@ export class LocalStore implements ObjectStore {
     for (;;) {
       try {
         const real = await realpath(existing)
-        return `file://${[real, ...rest].join('/')}`
+        return `file://${[real === '/' ? '' : real, ...rest].join('/')}`
       } catch (error) {
         const slash = existing.lastIndexOf('/')
-        if (errorCode(error) !== 'ENOENT' || slash <= 0) throw translate(path, error)
+        if (errorCode(error) !== 'ENOENT' || slash < 0) throw translate(path, error)
         rest.unshift(existing.slice(slash + 1))
-        existing = existing.slice(0, slash)
+        existing = existing.slice(0, slash) || '/'
       }
     }
   }

@@ -3,7 +3,7 @@
  * Also maps path prefixes, so that a table that was moved can be read where it is now.
  */
 import { LruCache } from '../core/lru.ts'
-import { checkInside } from './location.ts'
+import { checkInside, localPath, schemeOf } from './location.ts'
 import type {
   ObjectStat,
   ObjectStore,
@@ -101,7 +101,11 @@ export class RootedStore implements ObjectStore {
     if (this.#realFolders.get(path) === true) return
     const realPath = (p: string): Promise<string> =>
       (this.#inner.realPath as (p: string) => Promise<string>)(p)
-    this.#realRoots ??= Promise.all(this.#roots.map((root) => realPath(root)))
+    // Roots of another kind of store, in metadata of a table that was moved, lead nowhere here.
+    const own = this.#roots.filter(
+      (r) => schemeOf(r) === this.scheme && localPath(r).startsWith('/'),
+    )
+    this.#realRoots ??= Promise.all(own.map((root) => realPath(root)))
     const real = await realPath(path)
     checkInside(real, [...(await this.#realRoots), ...this.#roots])
     this.#realFolders.set(path, true, 1)

@@ -112,7 +112,7 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
         ? {}
         : stringMap(o['properties'], 'properties'),
     ...(currentSnapshotId === undefined ? {} : { currentSnapshotId }),
-    nextRowId: version >= 3 ? asId(o['next-row-id'], 'next-row-id') : 0n,
+    nextRowId: version >= 3 ? readNextRowId(o, snapshots) : 0n,
     encryptionKeys: optionalArray(o, 'encryption-keys').map(encryptionKeyFromJson),
     refs,
     snapshots,
@@ -250,6 +250,12 @@ function readLastPartitionId(
   if (version > 1) throw bad('last-partition-id is missing')
   const ids = specs.flatMap((spec) => spec.fields.map((field) => field.fieldId))
   return Math.max(FIRST_PARTITION_FIELD_ID - 1, ...ids)
+}
+
+/** Required in v3; a table that never had a snapshot has assigned no ids, whatever its writer left out. */
+function readNextRowId(o: JsonObject, snapshots: readonly Snapshot[]): bigint {
+  if (o['next-row-id'] === undefined && snapshots.length === 0) return 0n
+  return asId(o['next-row-id'], 'next-row-id')
 }
 
 function readCurrentSnapshotId(o: JsonObject): bigint | undefined {

@@ -10,6 +10,7 @@ import type { ContentFile } from '../../manifest/entry.ts'
 import { openParquetFile } from '../../parquet/reader.ts'
 import type { Schema } from '../../spec/schema.ts'
 import { isPrimitive, type PrimitiveType } from '../../spec/types.ts'
+import type { PrimitiveValue } from '../../spec/value.ts'
 import { valueFromBytes } from '../../spec/value-binary.ts'
 import { comparatorOf } from '../../spec/value-compare.ts'
 import { type Environment, requestOptions } from '../environment.ts'
@@ -107,7 +108,9 @@ function compareBounds(
   id: number,
   findings: FsckFindings,
 ): void {
-  const compare = comparatorOf(type)
+  const order = comparatorOf(type)
+  // Writers differ in which zero they record as a bound; to readers both are one.
+  const compare = (a: PrimitiveValue, b: PrimitiveValue): number => (a === b ? 0 : order(a, b))
   const decode = (bytes: Uint8Array | undefined) =>
     bytes === undefined ? undefined : valueFromBytes(type, bytes)
   const lower = decode(file.lowerBounds?.get(id))

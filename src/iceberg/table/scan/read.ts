@@ -1,7 +1,7 @@
 /** Reads the files of a plan: row groups in parallel, batches in order, filtered by what the plan left to test. */
 import type { RecordBatch } from 'apache-arrow'
 import { readAhead } from '../../../core/concurrency.ts'
-import { FloeError } from '../../../core/errors.ts'
+import { FloeError, isFloeError } from '../../../core/errors.ts'
 import { loadArrow } from '../../columns/arrow.ts'
 import { Conformer } from '../../columns/conform.ts'
 import { matchingRows } from '../../columns/filter.ts'
@@ -14,7 +14,7 @@ import { TableProperty } from '../../spec/properties.ts'
 import { Schema } from '../../spec/schema.ts'
 import type { NestedField } from '../../spec/types.ts'
 import type { Value } from '../../spec/value.ts'
-import type { Environment } from '../environment.ts'
+import { type Environment, requestOptions } from '../environment.ts'
 import type { FileScanTask } from './plan.ts'
 
 export interface ReadOptions {
@@ -106,13 +106,23 @@ async function openDataFile(
       { context: { file: file.filePath, format: file.fileFormat } },
     )
   }
-  return openParquetFile(env.store, file.filePath, {
-    pool: env.pool,
-    limits: env.limits,
-    sizeBytes: file.fileSizeBytes,
-    nameMapping,
-    signal: options.signal,
-  })
+  const open = (sizeBytes: number): Promise<ParquetFile> =>
+    openParquetFile(env.store, file.filePath, {
+      pool: env.pool,
+      limits: env.limits,
+      sizeBytes,
+      nameMapping,
+      signal: options.signal,
+    })
+  try {
+    return await open(file.fileSizeBytes)
+  } catch (error) {
+    // Some writers record a wrong size (known-bugs.md 21); the store knows better, and fsck reports it.
+    if (!isFloeError(error, 'CORRUPT_PARQUET')) throw error
+    const stat = await env.store.stat(file.filePath, requestOptions(options.signal))
+    if (stat === null || stat.sizeBytes === file.fileSizeBytes) throw error
+    return open(stat.sizeBytes)
+  }
 }
 
 /** Reads row groups of one file as wanted columns. */
