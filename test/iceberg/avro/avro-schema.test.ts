@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, resolveLimits } from '../../../src/core/limits.ts'
 import {
   type AvroRecord,
   type AvroType,
+  type AvroUnion,
   parseAvroSchema,
 } from '../../../src/iceberg/avro/avro-schema.ts'
 import { minimumBytes } from '../../../src/iceberg/avro/minimum-bytes.ts'
@@ -86,7 +87,7 @@ describe('Avro schemas', () => {
         { name: 'next', type: ['null', 'node'] },
       ]),
     ) as AvroRecord
-    const next = schema.fields[1]?.type as { branches: AvroType[] }
+    const next = schema.fields[1]?.type as AvroUnion
     expect(next.branches[1]).toBe(schema)
     expect(minimumBytes(schema)).toBe(2)
   })
@@ -142,7 +143,7 @@ describe('Avro schemas', () => {
         ]),
       )
     }
-    const schema = parse(doubling) as { branches: AvroType[] }
+    const schema = parse(doubling) as AvroUnion
     expect(minimumBytes(schema.branches.at(-1) as AvroType)).toBe(2 ** 59)
   })
 })

@@ -1,6 +1,8 @@
 /** avsc as a second reader and writer of Avro containers. Longs are bigints; unions of null and a type are plain. */
 import { Readable } from 'node:stream'
 import avsc from 'avsc'
+import { systemRuntime } from '../../../src/core/runtime.ts'
+import { AvroContainerWriter } from '../../../src/iceberg/avro/container-writer.ts'
 
 const longType = avsc.types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
@@ -22,7 +24,12 @@ export function oracleType(schema: unknown): avsc.Type {
 
 /** A fresh registry each time: named types may be defined once in each. */
 function freshOptions(): never {
-  return { registry: { long: longType } } as never
+  return {
+    registry: { long: longType },
+    // A long with attributes, such as a logical type, is not found by its name.
+    typeHook: (schema: unknown) =>
+      (schema as { type?: unknown } | null)?.type === 'long' ? longType : undefined,
+  } as never
 }
 
 /** Records of a container, by avsc. */
@@ -56,6 +63,22 @@ export async function oracleEncode(
   encoder.end()
   await done
   return Buffer.concat(chunks)
+}
+
+/** A container whose records avsc encodes under a header of ours, since avsc drops attributes such as field ids. */
+export function oracleRecords(schema: unknown, records: readonly unknown[]): Uint8Array {
+  const writer = new AvroContainerWriter({
+    schemaJson: JSON.stringify(schema),
+    metadata: new Map(),
+    codec: 'null',
+    runtime: systemRuntime,
+  })
+  const type = oracleType(schema)
+  for (const record of records) {
+    writer.sink.writeFixed(type.toBuffer(record))
+    writer.endRecord()
+  }
+  return writer.finish()
 }
 
 /** avsc's values as ours: Buffers as Uint8Arrays, map objects as Maps where the type says so. */
