@@ -98,18 +98,16 @@ export function manifestCases(maxEntries = 8): fc.Arbitrary<ManifestCase> {
         fc.tuple(...shapes.map((s) => fc.option(s.value))),
       )
       const entry = entries(formatVersion, snapshotId, file)
-      return fc
-        .array(entry, { minLength: 1, maxLength: maxEntries })
-        .map(
-          (list): ManifestCase => ({
-            formatVersion,
-            schema,
-            spec,
-            content,
-            snapshotId,
-            entries: list,
-          }),
-        )
+      return fc.array(entry, { minLength: 1, maxLength: maxEntries }).map(
+        (list): ManifestCase => ({
+          formatVersion,
+          schema,
+          spec,
+          content,
+          snapshotId,
+          entries: list,
+        }),
+      )
     })
 }
 
