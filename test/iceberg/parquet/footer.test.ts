@@ -65,11 +65,10 @@ describe('footer', () => {
   it('is read in one request, and in a second one if it is longer than 64 KiB', async () => {
     const small = await put(fileOf(sample, 200_000))
     const limits = DEFAULT_LIMITS
-    const footer = await readFooter(small.store, small.path, { limits, sizeBytes: 200_000 + 60 })
-      .catch(() => readFooter(small.store, small.path, { limits }))
+    const footer = await readFooter(small.store, small.path, { limits })
     expect(footer.metadata).toEqual(sample)
     expect(footer.wholeFile).toBeUndefined()
-    expect(small.store.ranges.at(-1)).toBe(65_536)
+    expect(small.store.ranges).toEqual([65_536])
 
     const long: FileMetaData = {
       ...sample,
@@ -138,7 +137,13 @@ describe('footer', () => {
     ['more children than there are', [{ name: 't', num_children: 3 }, leaf('a')]],
     ['fewer children than there are', [{ name: 't', num_children: 1 }, leaf('a'), leaf('b')]],
     ['a leaf without a type', [{ name: 't', num_children: 1 }, { name: 'a' }]],
-    ['a leaf with children', [{ name: 't', num_children: 1 }, { ...leaf('a'), num_children: 1 }]],
+    [
+      'a leaf with children',
+      [
+        { name: 't', num_children: 1 },
+        { ...leaf('a'), num_children: 1 },
+      ],
+    ],
     ['a negative number of children', [{ name: 't', num_children: -1 }]],
     ['groups without end', Array.from({ length: 100 }, () => ({ name: 'g', num_children: 1 }))],
   ])('refuses a schema with %s', (_, schema) => {
