@@ -17,7 +17,7 @@ import {
   yearOfDays,
 } from '../spec/transforms.ts'
 import type { PrimitiveType } from '../spec/types.ts'
-import type { Value } from '../spec/value.ts'
+import type { PrimitiveValue, Value } from '../spec/value.ts'
 import { bigintFromBytes, uuidFromBytes } from '../spec/value-binary.ts'
 import { partitionKey } from '../spec/value-compare.ts'
 import { getBit } from './bitmap.ts'
@@ -40,12 +40,17 @@ export function partitionCodes(
   const column = { data, valid, length: data.length }
   const ints = intResults(transform, type, column)
   if (ints !== undefined) return codesOfInts(ints, (row) => !has(column, row))
+  if (transform.kind === 'truncate' && type.kind === 'long')
+    return truncatedLongs(transform, column)
   const distinct = distinctValues(type, column, cutLength(transform, type))
   return transform.kind === 'identity' ? distinct : transformCodes(distinct, transform, type)
 }
 
 const INT_MIN = -(2 ** 31)
 const INT_MAX = 2 ** 31 - 1
+const TWO_32 = 2 ** 32
+/** Below this, a high word and its low word make a double below 2^52. */
+const EXACT_HIGH = 2 ** 20
 
 interface Column {
   readonly data: Data
@@ -71,9 +76,10 @@ function intResults(
       case 'day':
         return values
       case 'month':
-        return values.map((days, row) => (has(column, row) ? monthOfDays(days) : 0))
-      case 'year':
-        return values.map((days, row) => (has(column, row) ? yearOfDays(days) : 0))
+      case 'year': {
+        const part = remembered(transform.kind === 'month' ? monthOfDays : yearOfDays)
+        return values.map((days, row) => (has(column, row) ? part(days) : 0))
+      }
       case 'bucket':
         return values.map((value) => bucketOf(murmur3Int32(value), transform.numBuckets))
       case 'truncate':
@@ -93,7 +99,7 @@ function intResults(
 }
 
 function timeParts(transform: Transform, column: Column): Int32Array | undefined {
-  const part = TIME_PARTS[transform.kind]
+  const part = timePart(transform)
   if (part === undefined) return undefined
   const words = wordsOf(column.data)
   const out = new Int32Array(column.length)
@@ -116,11 +122,51 @@ function beyondInt(transform: Transform): FloeError {
   )
 }
 
-const TIME_PARTS: Readonly<Record<string, (low: number, high: number) => number>> = {
-  hour: hourOfMicrosWords,
-  day: dayOfMicrosWords,
-  month: (low, high) => monthOfDays(dayOfMicrosWords(low, high)),
-  year: (low, high) => yearOfDays(dayOfMicrosWords(low, high)),
+/** The part of a time that a transform takes, from the words of its µs. */
+function timePart(transform: Transform): ((low: number, high: number) => number) | undefined {
+  switch (transform.kind) {
+    case 'hour':
+      return hourOfMicrosWords
+    case 'day':
+      return dayOfMicrosWords
+    case 'month':
+    case 'year': {
+      const part = remembered(transform.kind === 'month' ? monthOfDays : yearOfDays)
+      return (low, high) => part(dayOfMicrosWords(low, high))
+    }
+    default:
+      return undefined
+  }
+}
+
+/** A function of days that remembers its last result: rows of one batch are often of one day. */
+function remembered(part: (days: number) => number): (days: number) => number {
+  let lastDays = 0
+  let lastPart = part(lastDays)
+  return (days) => {
+    if (days !== lastDays) {
+      lastPart = part(days)
+      lastDays = days
+    }
+    return lastPart
+  }
+}
+
+/** truncate[W] of longs (item 105): a double is exact for nearly all of them, the rest goes the exact way. */
+function truncatedLongs(transform: Transform & { kind: 'truncate' }, column: Column): Codes<Value> {
+  const longs = column.data.values as unknown as BigInt64Array
+  const words = wordsOf(column.data)
+  const at = (row: number): number | bigint => {
+    const high = words[row * 2 + 1] as number
+    if (high < EXACT_HIGH && high >= -EXACT_HIGH) {
+      return truncateInt(high * TWO_32 + ((words[row * 2] as number) >>> 0), transform.width)
+    }
+    const exact = applyTransform(transform, { kind: 'long' }, longs[row] as bigint) as bigint
+    // One key for one result, whichever way it came.
+    const near = Number(exact)
+    return Number.isSafeInteger(near) ? near : exact
+  }
+  return distinct(column, at, (result) => BigInt(result))
 }
 
 /** Buckets of values whose hashed bytes are those in the column (item 104). */
@@ -221,7 +267,7 @@ const identity = <T>(value: T): T => value
 const DECODER: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Codes of values that a map can tell apart, by `keyOf` where it cannot by themselves. */
-function distinct<T extends Value>(
+function distinct<T extends PrimitiveValue>(
   column: Column,
   at: (row: number) => T,
   toValue: (value: T) => Value,
@@ -230,15 +276,23 @@ function distinct<T extends Value>(
   const codes = new Int32Array(column.length)
   const values: Value[] = []
   const known = new Map<unknown, number>()
+  let lastKey: unknown
+  let lastCode = 0
   for (let row = 0; row < codes.length; row++) {
     const value = has(column, row) ? at(row) : null
     const key = value === null ? null : keyOf(value)
+    if (key === lastKey) {
+      codes[row] = lastCode
+      continue
+    }
     let code = known.get(key)
     if (code === undefined) {
       code = values.push(value === null ? null : toValue(value)) - 1
       known.set(key, code)
     }
     codes[row] = code
+    lastKey = key
+    lastCode = code
   }
   return { codes, values }
 }
