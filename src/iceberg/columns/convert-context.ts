@@ -41,9 +41,14 @@ export function refuseType(place: ColumnPlace, source: DataType, accepted: strin
   return new FloeError(
     'TYPE_MISMATCH',
     `${cannotAppend(place.table)}: column "${place.path}" (field ${place.fieldId}) expects ` +
-      `${typeText(place.type)} but the Arrow column is ${String(source).slice(0, 100)}. Give ${accepted}`,
+      `${typeText(place.type)} but the Arrow column is ${textOf(source)}. Give ${accepted}`,
     { context: { column: place.path, fieldId: place.fieldId } },
   )
+}
+
+/** As apache-arrow writes its types: every class but their base has a text. */
+function textOf(type: DataType): string {
+  return (type as { toString: () => string }).toString().slice(0, 100)
 }
 
 /**

@@ -7,7 +7,8 @@ import type { PrimitiveType } from './types.ts'
 import type { PrimitiveValue } from './value.ts'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
+/** A byte order mark is a character of the value: without it, a bound would sort elsewhere. */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The binary form of a value. Decimals are minimal two's complement, big-endian; all else little-endian. */
 export function valueToBytes(type: PrimitiveType, value: PrimitiveValue): Uint8Array {

@@ -713,7 +713,6 @@ describe('damaged Arrow data (issue 3, Bad input)', () => {
     expect(messageOf(() => store(of('int'), bitmap))).toContain('a validity bitmap is too short')
     const twice = batchOf({ price: utf8('a') })
     const doubled = {
-      ...twice,
       schema: { fields: [...twice.schema.fields, ...twice.schema.fields] },
       numRows: 1,
       data: twice.data,
