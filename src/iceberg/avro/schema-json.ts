@@ -13,7 +13,10 @@ export function avroSchemaText(recordName: string, fields: readonly NestedField[
   return stringifyJson(recordJson(recordName, fields, new Set()))
 }
 
-/** Named types may be defined once; later uses give the name alone. */
+/**
+ * Names of the types defined so far. Avro allows each name once; a type that is needed again gets a name of its own
+ * rather than a reference, which not all readers resolve (PyIceberg 0.12 does not).
+ */
 type Defined = Set<string>
 
 function recordJson(name: string, fields: readonly NestedField[], defined: Defined): JsonObject {
@@ -65,7 +68,7 @@ function typeJson(type: Type, id: number, defined: Defined): JsonValue {
     case 'variant':
       throw new FloeError('UNSUPPORTED_TYPE', 'Columns of type variant cannot be written as Avro')
     default:
-      return primitiveJson(type, defined)
+      return primitiveJson(type, id, defined)
   }
 }
 
@@ -98,7 +101,12 @@ function mapJson(type: MapType, defined: Defined): JsonObject {
   return out
 }
 
-function primitiveJson(type: PrimitiveType, defined: Defined): JsonValue {
+function primitiveJson(type: PrimitiveType, id: number, defined: Defined): JsonValue {
+  const own = (name: string): string => {
+    const unused = defined.has(name) ? `${name}_${id}` : name
+    defined.add(unused)
+    return unused
+  }
   switch (type.kind) {
     case 'boolean':
     case 'int':
@@ -126,15 +134,14 @@ function primitiveJson(type: PrimitiveType, defined: Defined): JsonValue {
     case 'timestamptz_ns':
       return logical('long', 'timestamp-nanos', { 'adjust-to-utc': true })
     case 'uuid':
-      return fixed('uuid_fixed', 16, { logicalType: 'uuid' }, defined)
+      return fixed(own('uuid_fixed'), 16, { logicalType: 'uuid' })
     case 'fixed':
-      return fixed(`fixed_${type.length}`, type.length, {}, defined)
+      return fixed(own(`fixed_${type.length}`), type.length, {})
     case 'decimal':
       return fixed(
-        `decimal_${type.precision}_${type.scale}`,
+        own(`decimal_${type.precision}_${type.scale}`),
         decimalFixedLength(type.precision),
         { logicalType: 'decimal', precision: type.precision, scale: type.scale },
-        defined,
       )
   }
 }
@@ -147,13 +154,6 @@ function logical(
   return Object.assign(jsonObject(), { type, logicalType, ...more })
 }
 
-function fixed(
-  name: string,
-  size: number,
-  attributes: Record<string, JsonValue>,
-  defined: Defined,
-): JsonValue {
-  if (defined.has(name)) return name
-  defined.add(name)
+function fixed(name: string, size: number, attributes: Record<string, JsonValue>): JsonValue {
   return Object.assign(jsonObject(), { type: 'fixed', name, size, ...attributes })
 }

@@ -209,24 +209,18 @@ describe('the schemas that are written', () => {
     return partitionOf(entrySchema(3, partitionFields(spec, [schema])))
   }
 
-  it('define a named Avro type once and refer to it afterwards', () => {
+  it('give a named Avro type that is needed again a name of its own, for readers without references', () => {
     const decimal: PrimitiveType = { kind: 'decimal', precision: 9, scale: 2 }
-    const record = tuple([{ kind: 'uuid' }, decimal, { kind: 'uuid' }, decimal])
-    expect(record.fields.map((f) => f.type)).toEqual([
-      ['null', { type: 'fixed', name: 'uuid_fixed', size: 16, logicalType: 'uuid' }],
-      [
-        'null',
-        {
-          type: 'fixed',
-          name: 'decimal_9_2',
-          size: 4,
-          logicalType: 'decimal',
-          precision: 9,
-          scale: 2,
-        },
-      ],
-      ['null', 'uuid_fixed'],
-      ['null', 'decimal_9_2'],
+    const fixed: PrimitiveType = { kind: 'fixed', length: 3 }
+    const uuid: PrimitiveType = { kind: 'uuid' }
+    const record = tuple([uuid, decimal, fixed, uuid, decimal, fixed])
+    expect(record.fields.map((f) => (f.type as [string, { name: string }])[1].name)).toEqual([
+      'uuid_fixed',
+      'decimal_9_2',
+      'fixed_3',
+      'uuid_fixed_1003',
+      'decimal_9_2_1004',
+      'fixed_3_1005',
     ])
   })
 
