@@ -8,8 +8,9 @@
 import { FloeError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import { type AvroType, parseAvroSchema } from './avro-schema.ts'
+import { AvroBudget } from './budget.ts'
 import { checkCodec, decompressBlock } from './codec.ts'
-import { AvroBudget, AvroCursor } from './cursor.ts'
+import { AvroCursor } from './cursor.ts'
 import { minimumBytes } from './minimum-bytes.ts'
 
 /** A block of records, decompressed; read exactly `count` of them, then call `cursor.expectEnd()`. */

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isFloeError } from '../../../src/core/errors.ts'
 import { DEFAULT_LIMITS, resolveLimits } from '../../../src/core/limits.ts'
-import { AvroBudget, AvroCursor } from '../../../src/iceberg/avro/cursor.ts'
+import { AvroBudget } from '../../../src/iceberg/avro/budget.ts'
+import { AvroCursor } from '../../../src/iceberg/avro/cursor.ts'
 import { AvroSink } from '../../../src/iceberg/avro/sink.ts'
 
 function cursorOf(bytes: Uint8Array | readonly number[], limits = DEFAULT_LIMITS): AvroCursor {
