@@ -86,7 +86,23 @@ interface TrinoPage {
   readonly nextUri?: string
   readonly columns?: readonly TrinoColumn[]
   readonly data?: readonly (readonly unknown[])[]
-  readonly error?: { readonly message: string; readonly errorName: string }
+  readonly error?: {
+    readonly message: string
+    readonly errorName: string
+    readonly failureInfo?: TrinoFailure
+  }
+}
+
+interface TrinoFailure {
+  readonly message?: string
+  readonly cause?: TrinoFailure
+}
+
+/** The messages of an error and of what caused it. */
+function causes(error: NonNullable<TrinoPage['error']>): string {
+  const messages = [error.message]
+  for (let f = error.failureInfo?.cause; f !== undefined; f = f.cause) messages.push(f.message ?? '')
+  return messages.join(' <- ')
 }
 
 /** Runs a statement on Trino and gives its rows in canonical form. @throws EngineError */
@@ -101,7 +117,7 @@ export async function trino(sql: string): Promise<CanonicalRow[]> {
   let page = await trinoPage(`${url}/v1/statement`, { method: 'POST', body: sql, headers })
   const rows: CanonicalRow[] = []
   for (;;) {
-    if (page.error) throw new EngineError(`${page.error.errorName}: ${page.error.message}`)
+    if (page.error) throw new EngineError(`${page.error.errorName}: ${causes(page.error)}`)
     const columns = page.columns ?? []
     for (const row of page.data ?? []) {
       rows.push(

@@ -92,7 +92,7 @@ def handle(request):
     if op == 'read':
         reader = spark.read.format('iceberg')
         if request.get('snapshotId'):
-            reader = reader.option('snapshot-id', str(request['snapshotId']))
+            reader = reader.option('versionAsOf', str(request['snapshotId']))
         frame = reader.load(request['metadata'])
         if request.get('columns'):
             frame = frame.selectExpr(*['`' + c + '`' for c in request['columns']])

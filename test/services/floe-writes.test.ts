@@ -1,0 +1,154 @@
+/** floe writes, every engine reads the same rows, also under predicates that prune. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Lake, openLake, type Row, type Table } from '../../src/index.ts'
+import { type CanonicalRow, compareRows, rowsFromFloe } from './canonical.ts'
+import { CASES, type Case, type Predicate } from './cases.ts'
+import { ENGINES, type EngineName, read, WORK } from './client.ts'
+import { limitationOf, matrixPage, readPage, writePage } from './matrix.ts'
+
+let lake: Lake
+
+beforeAll(async () => {
+  lake = await openLake(`${WORK}/floe lake`, { durability: 'os' })
+})
+
+afterAll(async () => {
+  await lake?.close()
+})
+
+/** What was measured, for the matrix. */
+const measured: { feature: string; formatVersion: number; cells: Record<string, string> }[] = []
+
+function sqlFor(engine: EngineName, predicate: Predicate): string {
+  return engine === 'pyiceberg' ? (predicate.pyiceberg ?? predicate.sql) : predicate.sql
+}
+
+/** The rows that were given, as the engines should give them: through floe's own conversion, checked elsewhere. */
+async function floeRows(table: Table, where?: Predicate['where']): Promise<CanonicalRow[]> {
+  const rows: Row[] = await table
+    .scan(where === undefined ? {} : { where })
+    .toArray({ form: 'json' })
+  return rowsFromFloe(rows, table.schema.fields)
+}
+
+async function create(c: Case, formatVersion: 2 | 3, index: number): Promise<Table> {
+  const table = (await lake.createTable(`w.t${index}_v${formatVersion}`, c.schema, {
+    formatVersion,
+    partitionBy: c.partitionBy ?? [],
+    properties: c.properties ?? {},
+  })) as unknown as Table
+  for (const rows of c.appends) await table.append(rows)
+  return table
+}
+
+describe.each(CASES.map((c, index) => ({ name: c.name, c, index })))('$name', ({ c, index }) => {
+  for (const formatVersion of c.formatVersions) {
+    describe(`v${formatVersion}`, () => {
+      let table: Table
+      let expected: CanonicalRow[]
+      const cells: Record<string, string> = {}
+
+      beforeAll(async () => {
+        table = await create(c, formatVersion, index)
+        expected = await floeRows(table)
+        measured.push({ feature: c.name, formatVersion, cells })
+      })
+
+      it('floe: fsck holds and all rows are there', async () => {
+        expect((await table.fsck({ data: 'all' })).problems).toEqual([])
+        expect(expected).toHaveLength(c.appends.reduce((sum, rows) => sum + rows.length, 0))
+      })
+
+      for (const engine of ENGINES) {
+        const limitation = limitationOf(engine, c.name, formatVersion)
+        it(`${engine}: ${limitation === undefined ? 'reads the same rows' : limitation.why}`, async () => {
+          const metadata = table.metadataLocation
+          if (limitation !== undefined) {
+            cells[engine] = `no: ${limitation.why}`
+            await expect(read(engine, { metadata })).rejects.toThrow(limitation.error)
+            return
+          }
+          cells[engine] = 'FAILS'
+          expect(compareRows(expected, await read(engine, { metadata }))).toBeNull()
+          const first = table.snapshots()[0]
+          if (c.appends.length > 1 && first !== undefined) {
+            const rows = await read(engine, { metadata, snapshotId: first.snapshotId })
+            expect(rows).toHaveLength(c.appends[0]?.length ?? 0)
+          }
+          for (const predicate of c.predicates ?? []) {
+            const where = sqlFor(engine, predicate)
+            const wanted = await floeRows(table, predicate.where)
+            expect(compareRows(wanted, await read(engine, { metadata, where })), where).toBeNull()
+          }
+          cells[engine] = 'yes'
+        })
+      }
+
+      for (const predicate of c.predicates ?? []) {
+        it(`floe: ${predicate.sql} prunes nothing that matches`, async () => {
+          const { where } = predicate
+          const { toExpression } = await import('../../src/iceberg/spec/expressions/where.ts')
+          const { bindExpression } = await import('../../src/iceberg/spec/expressions/bind.ts')
+          const { evaluateExpression } = await import(
+            '../../src/iceberg/spec/expressions/evaluate.ts'
+          )
+          const { schema } = table
+          const bound = bindExpression(schema, toExpression(where))
+          const all = await table.scan().toArray()
+          const matching = all.filter((row) =>
+            evaluateExpression(bound, (id) => {
+              const field = schema.findById(id)?.field
+              return field === undefined ? null : literalOf(row[field.name], field.type.kind)
+            }),
+          )
+          const scanned = await table.scan({ where }).toArray()
+          expect(scanned.length).toBe(matching.length)
+          expect(matching.length).toBeGreaterThan(0)
+          expect(matching.length).toBeLessThan(all.length)
+        })
+      }
+    })
+  }
+})
+
+/** Rows have decimals and dates as text; predicates compare their integers. */
+function literalOf(value: unknown, kind: string): never {
+  if (value === null || value === undefined) return null as never
+  if (kind === 'decimal') return BigInt(String(value).replace('.', '')) as never
+  if (kind === 'date') return Math.floor(Date.parse(String(value)) / 86_400_000) as never
+  return value as never
+}
+
+describe('several tables in one commit', () => {
+  it('all engines see both', async () => {
+    const { schema, t } = await import('../../src/index.ts')
+    const s = schema({ id: t.long() })
+    await lake.createTable('w.multi_a', s)
+    await lake.createTable('w.multi_b', s, { formatVersion: 3 })
+    const tx = lake.transaction()
+    await tx.append('w.multi_a', [{ id: 1 }, { id: 2 }])
+    await tx.append('w.multi_b', [{ id: 3 }])
+    const result = await tx.commit()
+    for (const [i, ids] of [['1', '2'], ['3']].entries()) {
+      const metadata = result.tables[i]?.metadataLocation as string
+      for (const engine of ENGINES) {
+        const rows = await read(engine, { metadata })
+        expect(rows.map((r) => r['id']).sort(), engine).toEqual(ids)
+      }
+    }
+  })
+})
+
+describe('docs/compatibility.md', () => {
+  it.runIf(ENGINES.length === 4)('is what was measured', () => {
+    const order = CASES.flatMap((c) => c.formatVersions.map((v) => `${c.name} v${v}`))
+    const rows = [...measured].sort(
+      (a, b) =>
+        order.indexOf(`${a.feature} v${a.formatVersion}`) -
+        order.indexOf(`${b.feature} v${b.formatVersion}`),
+    )
+    const page = matrixPage(rows)
+    if (process.env['FLOE_WRITE_MATRIX'] === '1') writePage(page)
+    else expect(readPage()).toBe(page)
+  })
+})
