@@ -2,7 +2,7 @@
 import { types } from 'node:util'
 import type { Data, DataType } from 'apache-arrow'
 import { FloeError } from '../../core/errors.ts'
-import { type BuilderContext, ColumnBuilder } from './column-builder.ts'
+import { type BuilderContext, ColumnBuilder, usedPart } from './column-builder.ts'
 import { columnData } from './column-data.ts'
 import { type ColumnPlace, cannotAppend, refuseSize, refuseValue } from './refuse-value.ts'
 import { isWkb } from './wkb.ts'
@@ -70,9 +70,11 @@ abstract class VariableBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = new Uint8Array(this.bytes.buffer, this.bytes.byteOffset, this.end)
-    const offsets = this.offsets.subarray(0, length + 1)
-    this.#nextBytes = Math.max(1024, this.bytes.length)
+    const { buffer, byteOffset } = this.bytes
+    const values = usedPart(new Uint8Array(buffer, byteOffset, this.bytes.length), this.end)
+    const offsets = usedPart(this.offsets, length + 1)
+    // The next batch will need about as much.
+    this.#nextBytes = Math.max(1024, Math.ceil(this.end * 1.1))
     this.bytes = EMPTY
     this.end = 0
     this.offsets = new Int32Array(1)
@@ -203,7 +205,7 @@ export class FixedBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = this.#bytes.subarray(0, length * this.slotBytes)
+    const values = usedPart(this.#bytes, length * this.slotBytes)
     this.#bytes = new Uint8Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })
   }

@@ -112,3 +112,17 @@ export abstract class ColumnBuilder {
     return validity
   }
 }
+
+/**
+ * The first `length` elements of a buffer: a view, or a copy where a view would keep more than as much again in memory.
+ */
+export function usedPart<T extends Sliceable<T>>(buffer: T, length: number): T {
+  if (buffer.length === length) return buffer
+  return length * 2 >= buffer.length ? buffer.subarray(0, length) : buffer.slice(0, length)
+}
+
+interface Sliceable<T> {
+  readonly length: number
+  subarray(from: number, to: number): T
+  slice(from: number, to: number): T
+}

@@ -7,7 +7,7 @@
 import type { Data, DataType } from 'apache-arrow'
 import { parseDecimal } from '../spec/decimal.ts'
 import type { DecimalType } from '../spec/types.ts'
-import { ColumnBuilder } from './column-builder.ts'
+import { ColumnBuilder, usedPart } from './column-builder.ts'
 import { columnData } from './column-data.ts'
 import { type ColumnPlace, refuseValue } from './refuse-value.ts'
 
@@ -147,7 +147,8 @@ export class DecimalBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = new Uint32Array(this.#halves.buffer, 0, length * 4)
+    const halves = usedPart(this.#halves, length * 2)
+    const values = new Uint32Array(halves.buffer, halves.byteOffset, length * 4)
     this.#halves = new BigInt64Array(0)
     this.#words = new Int32Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })

@@ -2,7 +2,7 @@
 import { types } from 'node:util'
 import type { Data, DataType } from 'apache-arrow'
 import { FloeError } from '../../core/errors.ts'
-import { type BuilderContext, ColumnBuilder } from './column-builder.ts'
+import { type BuilderContext, ColumnBuilder, usedPart } from './column-builder.ts'
 import { columnData } from './column-data.ts'
 import type { FieldSet } from './field-set.ts'
 import { isPlainObject } from './plain-object.ts'
@@ -55,7 +55,7 @@ abstract class RepeatedBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const offsets = this.#offsets.subarray(0, length + 1)
+    const offsets = usedPart(this.#offsets, length + 1)
     const elements = this.#end
     this.#offsets = new Int32Array(1)
     this.#end = 0

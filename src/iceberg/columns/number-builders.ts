@@ -1,7 +1,7 @@
 /** Builders of booleans, integers and floats. */
 import type { Data, DataType } from 'apache-arrow'
 import { bitmapBytes, setBit } from './bitmap.ts'
-import { ColumnBuilder } from './column-builder.ts'
+import { ColumnBuilder, usedPart } from './column-builder.ts'
 import { columnData } from './column-data.ts'
 import { type ColumnPlace, refuseValue } from './refuse-value.ts'
 
@@ -41,7 +41,7 @@ export class BooleanBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = this.#bits.subarray(0, bitmapBytes(length))
+    const values = usedPart(this.#bits, bitmapBytes(length))
     this.#bits = new Uint8Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })
   }
@@ -91,7 +91,7 @@ export class Int32Builder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = this.#values.subarray(0, length)
+    const values = usedPart(this.#values, length)
     this.#values = new Int32Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })
   }
@@ -166,7 +166,7 @@ export abstract class Int64Builder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = this.#values.subarray(0, length)
+    const values = usedPart(this.#values, length)
     this.#values = new BigInt64Array(0)
     this.#words = new Int32Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })
@@ -242,7 +242,7 @@ export class FloatBuilder extends ColumnBuilder {
     nullCount: number,
     validity: Uint8Array | undefined,
   ): Data {
-    const values = this.#values.subarray(0, length)
+    const values = usedPart<Float64Array>(this.#values as Float64Array, length)
     this.#values = this.#single ? new Float32Array(0) : new Float64Array(0)
     return columnData(this.#type, { length, nullCount, validity, values })
   }

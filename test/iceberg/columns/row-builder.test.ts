@@ -237,6 +237,35 @@ describe('rows to columns, exactly (item 69, 70; issue 3 item 4)', () => {
     expect(readRows(first, schema.fields)).toEqual([['first']])
   })
 
+  it('keeps no more memory in a batch than about twice what it holds', () => {
+    const kinds = ['boolean', 'int', 'long', 'double', 'string', 'binary', 'uuid'] as const
+    const fields = kinds.map((kind, i) => ({
+      id: i + 1,
+      name: kind,
+      required: true,
+      type: of(kind),
+    }))
+    const builder = new RowBatchBuilder(new Schema({ schemaId: 0, fields }), { limits })
+    const row = {
+      boolean: true,
+      int: 1,
+      long: 1,
+      double: 1,
+      string: 'twelve bytes',
+      binary: new Uint8Array(12),
+      uuid: new Uint8Array(16),
+    }
+    for (const rows of [10_000, 100]) {
+      for (let i = 0; i < rows; i++) builder.append(row)
+      for (const column of builder.finish().data.children) {
+        for (const buffer of [column.values, column.valueOffsets] as (Uint8Array | undefined)[]) {
+          if (buffer === undefined) continue
+          expect(buffer.buffer.byteLength).toBeLessThanOrEqual(buffer.byteLength * 2 + 64)
+        }
+      }
+    }
+  })
+
   it('reads a row when it is appended: a caller may use one object for all rows', () => {
     const schema = column(of('int'))
     const builder = new RowBatchBuilder(schema, { limits })
