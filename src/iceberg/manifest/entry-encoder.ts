@@ -125,7 +125,7 @@ function branch<T>(sink: AvroSink, value: T | null | undefined): value is T {
   return present
 }
 
-export function optionalLong(sink: AvroSink, value: number | null | undefined): void {
+function optionalLong(sink: AvroSink, value: number | null | undefined): void {
   if (branch(sink, value)) sink.writeLong(value)
 }
 
