@@ -4,7 +4,7 @@
  */
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { unsupportedCodec } from './codecs.ts'
-import type { FileSchema } from './file-schema.ts'
+import type { FileNode, FileSchema } from './file-schema.ts'
 import { MAGIC, notParquet, type ParquetFooter, serializeFooter } from './footer.ts'
 import type { ColumnChunk, ColumnMetaData, RowGroup } from './parquet-thrift.ts'
 import { Codec, PhysicalType } from './parquet-thrift.ts'
@@ -72,8 +72,15 @@ export function planRowGroupFile(
   let declaredBytes = 0
   let uncompressedBytes = 0
   projection.leaves.forEach((leaf, i) => {
-    const column = (schema.leaves[leaf]?.path ?? []).join('.')
+    const node = schema.leaves[leaf] as FileNode
+    const column = node.path.join('.')
     const meta = chunkMetaData(rowGroup.columns[leaf], column, path)
+    if (meta.type !== node.element.type) {
+      throw notParquet(path, `column ${column} is stored as another type than its schema says`)
+    }
+    if (node.repetitionLevel === 0 && meta.num_values !== numRows) {
+      throw notParquet(path, `column ${column} has ${meta.num_values} values for ${numRows} rows`)
+    }
     const range = chunkRange(meta, footer, column, path)
     declaredBytes += decodedBytes(meta, numRows)
     uncompressedBytes += meta.total_uncompressed_size
