@@ -29,7 +29,6 @@ const OWNERS: ReadonlyArray<{ module: RegExp; owner: RegExp; why: string }> = [
     owner: /^iceberg\/(columns|parquet)\//,
     why: 'arrow is loaded on first use, in one place (type imports are free)',
   },
-  { module: /^fzstd/, owner: /^(iceberg\/avro|iceberg\/metadata-file|core)\//, why: 'codecs only' },
   {
     module: /^node:fs/,
     owner: /^io\/|^iceberg\/parquet\//,
@@ -40,7 +39,7 @@ const OWNERS: ReadonlyArray<{ module: RegExp; owner: RegExp; why: string }> = [
   { module: /^node:crypto/, owner: /^core\//, why: 'randomness goes through Runtime' },
 ]
 
-const ALLOWED_PACKAGES = new Set(['apache-arrow', 'parquet-wasm', 'fzstd'])
+const ALLOWED_PACKAGES = new Set(['apache-arrow', 'parquet-wasm'])
 
 interface Import {
   readonly file: string

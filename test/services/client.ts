@@ -101,7 +101,8 @@ interface TrinoFailure {
 /** The messages of an error and of what caused it. */
 function causes(error: NonNullable<TrinoPage['error']>): string {
   const messages = [error.message]
-  for (let f = error.failureInfo?.cause; f !== undefined; f = f.cause) messages.push(f.message ?? '')
+  for (let f = error.failureInfo?.cause; f !== undefined; f = f.cause)
+    messages.push(f.message ?? '')
   return messages.join(' <- ')
 }
 

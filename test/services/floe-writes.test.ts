@@ -4,7 +4,14 @@ import { type Lake, openLake, type Row, type Table } from '../../src/index.ts'
 import { type CanonicalRow, compareRows, rowsFromFloe } from './canonical.ts'
 import { CASES, type Case, type Predicate } from './cases.ts'
 import { ENGINES, type EngineName, read, WORK } from './client.ts'
-import { limitationOf, matrixPage, readPage, writePage } from './matrix.ts'
+import {
+  DEVIATIONS,
+  limitationOf,
+  matrixPage,
+  PREDICATE_LIMITATIONS,
+  readPage,
+  writePage,
+} from './matrix.ts'
 
 let lake: Lake
 
@@ -69,7 +76,11 @@ describe.each(CASES.map((c, index) => ({ name: c.name, c, index })))('$name', ({
             return
           }
           cells[engine] = 'FAILS'
-          expect(compareRows(expected, await read(engine, { metadata }))).toBeNull()
+          const notes: string[] = []
+          const deviation = DEVIATIONS.find((d) => d.engine === engine && d.feature.test(c.name))
+          if (deviation !== undefined) notes.push(deviation.why)
+          const wantedRows = deviation === undefined ? expected : expected.map(deviation.adjust)
+          expect(compareRows(wantedRows, await read(engine, { metadata }))).toBeNull()
           const first = table.snapshots()[0]
           if (c.appends.length > 1 && first !== undefined) {
             const rows = await read(engine, { metadata, snapshotId: first.snapshotId })
@@ -77,10 +88,18 @@ describe.each(CASES.map((c, index) => ({ name: c.name, c, index })))('$name', ({
           }
           for (const predicate of c.predicates ?? []) {
             const where = sqlFor(engine, predicate)
+            const failing = PREDICATE_LIMITATIONS.find(
+              (p) => p.engine === engine && p.feature.test(c.name) && p.sql.test(where),
+            )
+            if (failing !== undefined) {
+              await expect(read(engine, { metadata, where })).rejects.toThrow(failing.error)
+              notes.push(failing.why)
+              continue
+            }
             const wanted = await floeRows(table, predicate.where)
             expect(compareRows(wanted, await read(engine, { metadata, where })), where).toBeNull()
           }
-          cells[engine] = 'yes'
+          cells[engine] = notes.length === 0 ? 'yes' : `yes, but ${notes.join('; ')}`
         })
       }
 

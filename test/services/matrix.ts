@@ -1,6 +1,7 @@
 /** The engine × feature matrix: what each cell is expected to be, and the page generated from it. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { CanonicalRow } from './canonical.ts'
 import type { EngineName } from './client.ts'
 import { VERSIONS } from './install/parts.js'
 
@@ -34,6 +35,38 @@ export const LIMITATIONS: readonly Limitation[] = [
     feature: /timestamptz_ns/,
     error: /Unrecognized primitive type: timestamptz_ns/,
     why: 'no timestamptz_ns',
+  },
+]
+
+/** A predicate that an engine fails on, with its own error, whoever wrote the table. */
+export const PREDICATE_LIMITATIONS: readonly {
+  readonly engine: EngineName
+  readonly feature: RegExp
+  readonly sql: RegExp
+  readonly error: RegExp
+  readonly why: string
+}[] = [
+  {
+    engine: 'trino',
+    feature: /^partitioned by (identity|truncate)$/,
+    sql: / IN \(/,
+    error: /Invalid object: null/,
+    why: 'IN on a partition column that has nulls fails, on Spark’s tables too',
+  },
+]
+
+/** A value that an engine gives back otherwise than it was written, whoever wrote the table. */
+export const DEVIATIONS: readonly {
+  readonly engine: EngineName
+  readonly feature: RegExp
+  readonly adjust: (row: CanonicalRow) => CanonicalRow
+  readonly why: string
+}[] = [
+  {
+    engine: 'pyiceberg',
+    feature: /^nested types$/,
+    adjust: (row) => ({ ...row, deep: row['deep'] ?? [] }),
+    why: 'a null list of structs comes back empty, from Spark’s tables too',
   },
 ]
 

@@ -3,11 +3,11 @@
  * (iceberg-writer.md items 22, 23). Reads plain, gzip and zstd files; writes plain JSON.
  */
 import { gunzipSync } from 'node:zlib'
-import { decompress } from 'fzstd'
 import { FloeError } from '../../core/errors.ts'
 import { parseJsonBytes, stringifyJson } from '../../core/json.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { type Runtime, uuidV4 } from '../../core/runtime.ts'
+import { zstdDecompress } from '../../core/zstd.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import { metadataFromJson, metadataToJson } from '../spec/metadata-json.ts'
 
@@ -44,41 +44,22 @@ function decompressed(bytes: Uint8Array, what: string, limits: Limits): Uint8Arr
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
   const isZstd = bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd
   if (!isGzip && !isZstd) return bytes
-  try {
-    if (isGzip) return gunzipSync(bytes, { maxOutputLength: limits.metadataBytes })
-    checkLimit(limits, 'metadataBytes', zstdDeclaredSize(bytes), `The metadata file ${what}`)
-    return decompress(bytes)
-  } catch (cause) {
-    if (cause instanceof FloeError) throw cause
-    if ((cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
-      checkLimit(limits, 'metadataBytes', limits.metadataBytes + 1, `The metadata file ${what}`)
-    }
-    throw new FloeError(
-      'BAD_METADATA',
-      `Cannot read table metadata ${what}: it does not decompress`,
-      {
-        cause,
-        context: { file: what },
-      },
-    )
+  const plain = isGzip
+    ? gunzip(bytes, limits.metadataBytes)
+    : zstdDecompress(bytes, limits.metadataBytes)
+  if (plain === 'too-large') {
+    checkLimit(limits, 'metadataBytes', limits.metadataBytes + 1, `The metadata file ${what}`)
   }
+  if (typeof plain !== 'string') return plain
+  throw new FloeError('BAD_METADATA', `Cannot read table metadata ${what}: it does not decompress`, {
+    context: { file: what },
+  })
 }
 
-/** The content size in a zstd frame header; 0 where the frame does not say. RFC 8878 §3.1.1.1. */
-function zstdDeclaredSize(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const descriptor = bytes[4] ?? 0
-  const singleSegment = (descriptor & 0x20) !== 0
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] as number
-  const offset = 5 + (singleSegment ? 0 : 1) + dictionaryBytes
-  switch (descriptor >> 6) {
-    case 0:
-      return singleSegment ? (bytes[offset] ?? 0) : 0
-    case 1:
-      return view.getUint16(offset, true) + 256
-    case 2:
-      return view.getUint32(offset, true)
-    default:
-      return Number(view.getBigUint64(offset, true))
+function gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array | 'too-large' | 'corrupt' {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: maxBytes })
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : 'corrupt'
   }
 }

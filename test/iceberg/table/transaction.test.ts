@@ -1,0 +1,168 @@
+/** Transactions over several tables, idempotency, conflicts, lost answers. */
+import { describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../../src/core/runtime.ts'
+import { FloeError, schema, t } from '../../../src/index.ts'
+import { MemoryStore } from '../../../src/io/memory.ts'
+import type { PutIfAbsentResult } from '../../../src/io/store.ts'
+import { expectSound, memoryLake } from '../../support/lakes.ts'
+
+const numbers = schema({ n: t.long() })
+
+describe('transactions', () => {
+  it('commit several tables as one, with one commit id', async () => {
+    const lake = await memoryLake()
+    const a = await lake.createTable('x.a', numbers)
+    const b = await lake.createTable('x.b', numbers, { formatVersion: 3 })
+    const tx = lake.transaction()
+    await tx.append('x.a', [{ n: 1 }])
+    await tx.append('x.b', [{ n: 2 }])
+    await tx.append('x.a', [{ n: 3 }])
+    await tx.setProperties('x.b', { 'my.position': '42' })
+    expect(await (await a.refresh()).scan().count()).toBe(0)
+    const result = await tx.commit()
+    expect(result.tables.map((r) => [r.table, r.rowsAdded])).toEqual([
+      ['x.a', 2],
+      ['x.b', 1],
+    ])
+    const [ra, rb] = [await a.refresh(), await b.refresh()]
+    expect(await ra.scan().count()).toBe(2)
+    expect(rb.properties['my.position']).toBe('42')
+    expect(ra.currentSnapshot?.summary['floe.commit-id']).toBe(result.commitId)
+    expect(rb.currentSnapshot?.summary['floe.commit-id']).toBe(result.commitId)
+    expect(ra.snapshots()).toHaveLength(1)
+    await expectSound(ra)
+    await expectSound(rb)
+    await expect(tx.append('x.a', [{ n: 4 }])).rejects.toMatchObject({ code: 'HANDLE_CLOSED' })
+  })
+
+  it('leave nothing behind when rolled back', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    await lake.createTable('x.a', numbers)
+    const before = await paths(store)
+    const tx = lake.transaction()
+    await tx.append('x.a', [{ n: 1 }])
+    expect((await paths(store)).length).toBeGreaterThan(before.length)
+    await tx.rollback()
+    expect(await paths(store)).toEqual(before)
+  })
+
+  it('do a commit id once (MG-35, streaming.md I5)', async () => {
+    const lake = await memoryLake()
+    const table = await lake.createTable('x.a', numbers)
+    const first = await table.append([{ n: 1 }], { commitId: 'job-7' })
+    expect(first.attempts).toBe(1)
+    const again = await (await lake.table('x.a')).append([{ n: 1 }], { commitId: 'job-7' })
+    expect(again.attempts).toBe(0)
+    const latest = await lake.table('x.a')
+    expect(await latest.scan().count()).toBe(1)
+    await expectSound(latest)
+  })
+
+  it('rebase an append on what another handle committed', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const one = await memoryLake({ store })
+    const two = await memoryLake({ store })
+    const a = await one.createTable('x.a', numbers)
+    const b = await two.table('x.a')
+    await a.append([{ n: 1 }])
+    const result = await b.append([{ n: 2 }])
+    expect(result.attempts).toBe(2)
+    expect(await b.scan().count()).toBe(2)
+    await expectSound(b)
+  })
+
+  it('refuse to write to a table that was dropped and created anew', async () => {
+    const lake = await memoryLake()
+    const old = await lake.createTable('x.a', numbers)
+    await lake.dropTable('x.a')
+    await expect(old.append([{ n: 1 }])).rejects.toMatchObject({ code: 'NO_SUCH_TABLE' })
+    const fresh = await lake.createTable('x.a', numbers)
+    await expect(old.append([{ n: 1 }])).rejects.toMatchObject({ code: 'REQUIREMENT_FAILED' })
+    expect(await fresh.scan().count()).toBe(0)
+  })
+
+  it('run out of retries with a clear error and leave no file behind', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const one = await memoryLake({ store })
+    const two = await memoryLake({ store })
+    const a = await one.createTable('x.a', numbers, {
+      properties: { 'commit.retry.num-retries': '0' },
+    })
+    const b = await two.table('x.a')
+    await a.append([{ n: 1 }])
+    const before = await paths(store)
+    await expect(b.append([{ n: 2 }])).rejects.toMatchObject({
+      code: 'COMMIT_CONFLICT',
+      retryable: true,
+    })
+    expect(await paths(store)).toEqual(before)
+  })
+})
+
+/** A store whose answers to commits can be lost. */
+class LossyStore extends MemoryStore {
+  lose: 'none' | 'after' | 'before' | 'always' = 'none'
+
+  override async putIfAbsent(path: string, bytes: Uint8Array): Promise<PutIfAbsentResult> {
+    if (!/\d{20}\.json$/.test(path) || this.lose === 'none') return super.putIfAbsent(path, bytes)
+    const mode = this.lose
+    if (mode !== 'always') this.lose = 'none'
+    if (mode === 'after') await super.putIfAbsent(path, bytes)
+    throw new FloeError('STORE_UNAVAILABLE', 'the connection was lost')
+  }
+
+  override async get(path: string, options?: object): Promise<Uint8Array> {
+    if (this.lose === 'always' && /\d{20}\.json$/.test(path)) {
+      throw new FloeError('STORE_UNAVAILABLE', 'the connection was lost')
+    }
+    return super.get(path, options)
+  }
+}
+
+describe('lost answers (known-bugs.md 1, 2)', () => {
+  it('a commit that landed is found and counted once', async () => {
+    const store = new LossyStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const table = await lake.createTable('x.a', numbers)
+    store.lose = 'after'
+    expect(await table.append([{ n: 1 }])).toMatchObject({ attempts: 1 })
+    expect(table.snapshots()).toHaveLength(1)
+    await expectSound(table)
+  })
+
+  it('a commit that did not land is sent again', async () => {
+    const store = new LossyStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const table = await lake.createTable('x.a', numbers)
+    store.lose = 'before'
+    await table.append([{ n: 1 }])
+    expect(await (await lake.table('x.a')).scan().count()).toBe(1)
+    await expectSound(table)
+  })
+
+  it('what cannot be decided is COMMIT_STATE_UNKNOWN and deletes nothing', async () => {
+    const store = new LossyStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const table = await lake.createTable('x.a', numbers)
+    store.lose = 'always'
+    const before = (await paths(store)).length
+    const error = await table.append([{ n: 1 }], { commitId: 'c-1' }).catch((e: unknown) => e)
+    expect(error).toMatchObject({
+      code: 'COMMIT_STATE_UNKNOWN',
+      kind: 'unknown-outcome',
+      context: { commitId: 'c-1' },
+    })
+    expect((await paths(store)).length).toBe(before + 4)
+    store.lose = 'none'
+    const retried = await (await lake.table('x.a')).append([{ n: 1 }], { commitId: 'c-1' })
+    expect(retried.rows).toBe(1)
+    expect(await (await lake.table('x.a')).scan().count()).toBe(1)
+  })
+})
+
+async function paths(store: MemoryStore): Promise<string[]> {
+  const found: string[] = []
+  for await (const object of store.list('memory://')) found.push(object.path)
+  return found
+}
