@@ -3,6 +3,7 @@
  * description and the main side builds columns from them, so that neither needs to parse a format in between.
  */
 import type { Type } from '../spec/types.ts'
+import type { LeafConversion } from './leaf-types.ts'
 import type { ProjectedField } from './projection.ts'
 
 /**
@@ -31,15 +32,20 @@ export function layoutOf(projected: ProjectedField): ColumnLayout {
     case 'map':
       // A map is a list of entries, which are structs of key and value.
       return nested('list', '+m', [nested('struct', '+s', projected.children.map(layoutOf))])
+    default:
+      return leafLayout(type, projected.convert)
   }
-  switch (projected.convert) {
+}
+
+function leafLayout(type: Type, convert: LeafConversion | undefined): ColumnLayout {
+  switch (convert) {
     case 'timestamp-millis':
       return fixed(8, type.kind === 'timestamptz' ? 'tsm:UTC' : 'tsm:')
     case 'time-millis':
       return fixed(4, 'ttm')
     case 'uint32':
       return fixed(4, 'I')
-    default:
+    case undefined:
       return primitiveLayout(type)
   }
 }

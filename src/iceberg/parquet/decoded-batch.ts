@@ -98,10 +98,11 @@ class Builder {
         return timeToMicros(new Int32Array(buffer, byteOffset, column.length))
       case 'uint32':
         return widenUint32(new Uint32Array(buffer, byteOffset, column.length))
+      case undefined: {
+        const { ArrayType: Values } = type as { ArrayType: TypedArrayClass }
+        return new Values(buffer, byteOffset, bytes.byteLength / Values.BYTES_PER_ELEMENT)
+      }
     }
-    const { ArrayType } = type as { ArrayType: TypedArrayClass }
-    const Values = ArrayType ?? Uint8Array
-    return new Values(buffer, byteOffset, bytes.byteLength / Values.BYTES_PER_ELEMENT)
   }
 
   private offsets(slot: number): Int32Array {

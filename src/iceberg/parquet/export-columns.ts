@@ -125,6 +125,8 @@ class Exporter {
       case 'list':
         this.offsets(at + 4, buffers[1] as number, length)
         break
+      case 'struct':
+        break
     }
     const children = readPointers(this.view, array.children, array.numChildren)
     const schemas = readPointers(

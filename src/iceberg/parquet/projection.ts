@@ -60,7 +60,7 @@ export function resolveProjection(
 export function findLeaf(
   file: FileSchema,
   idPath: readonly NestedField[],
-  nameMapping?: NameMapping | undefined,
+  nameMapping?: NameMapping,
 ): FileNode | undefined {
   let matcher: Matcher = matcherFor(file, nameMapping)
   let node: FileNode = file.root

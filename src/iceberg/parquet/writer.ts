@@ -317,7 +317,7 @@ class Writer implements ParquetWriter {
       })
       .finally(() => {
         this.#rowBytesUnderWay -= bytes
-        this.#encoding.shift()
+        this.#encoding.splice(0, 1)
       })
     this.#encoding.push(this.#written)
     while (this.#encoding.length >= this.#pool.size) await this.#encoding[0]

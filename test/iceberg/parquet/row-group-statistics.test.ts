@@ -39,8 +39,10 @@ const TYPE_ORDER: ColumnOrder = { TYPE_ORDER: {} }
 
 function bytes(value: number, width: 4 | 8, float = false): Uint8Array {
   const view = new DataView(new ArrayBuffer(width))
-  if (float) width === 4 ? view.setFloat32(0, value, true) : view.setFloat64(0, value, true)
-  else width === 4 ? view.setInt32(0, value, true) : view.setBigInt64(0, BigInt(value), true)
+  if (float && width === 4) view.setFloat32(0, value, true)
+  else if (float) view.setFloat64(0, value, true)
+  else if (width === 4) view.setInt32(0, value, true)
+  else view.setBigInt64(0, BigInt(value), true)
   return new Uint8Array(view.buffer)
 }
 
