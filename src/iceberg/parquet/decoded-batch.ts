@@ -4,6 +4,7 @@ import { FloeError } from '../../core/errors.ts'
 import { arrow } from '../columns/arrow.ts'
 import { columnData } from '../columns/column-data.ts'
 import { ARRAY_STRIDE, type ExportedBatch } from './export-columns.ts'
+import type { LeafConversion } from './leaf-types.ts'
 import type { ProjectedField } from './projection.ts'
 
 /**
@@ -87,7 +88,8 @@ class Builder {
   ): ArrayBufferView {
     const bytes = this.bytes(at + 6)
     const { buffer, byteOffset } = bytes
-    switch (projected.convert) {
+    const convert: LeafConversion | undefined = projected.convert
+    switch (convert) {
       case 'timestamp-millis':
         return millisToMicros(
           new BigInt64Array(buffer, byteOffset, column.length),
