@@ -115,7 +115,7 @@ class Writer implements ParquetWriter {
   #knownSchema: ArrowSchema | undefined
   #group: Group | undefined
   /** Row groups that are being encoded, oldest first. */
-  readonly #encoding: Promise<void>[] = []
+  readonly #encoding = new Set<Promise<void>>()
   /** Ends when everything that was encoded is written. */
   #written: Promise<void> = Promise.resolve()
   #failure: unknown
@@ -306,7 +306,7 @@ class Writer implements ParquetWriter {
     this.#rowBytesUnderWay += bytes
     const encoded = this.#pool.run(request, this.#signal)
     const before = this.#written
-    this.#written = encoded
+    const written = encoded
       .then(async (result) => {
         await before
         if (this.#failure === undefined) await this.#place(result)
@@ -317,10 +317,11 @@ class Writer implements ParquetWriter {
       })
       .finally(() => {
         this.#rowBytesUnderWay -= bytes
-        this.#encoding.splice(0, 1)
+        this.#encoding.delete(written)
       })
-    this.#encoding.push(this.#written)
-    while (this.#encoding.length >= this.#pool.size) await this.#encoding[0]
+    this.#written = written
+    this.#encoding.add(written)
+    while (this.#encoding.size >= this.#pool.size) await first(this.#encoding)
   }
 
   /** Copies the column data of an encoded row group to the end of the file. */
@@ -346,5 +347,11 @@ class Writer implements ParquetWriter {
 }
 
 const WHAT = 'Writing a data file'
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  for (const item of set) return item
+  return undefined
+}
+
 /** Encoded bytes for each byte of rows, until the first row group tells. */
 const GUESSED_RATIO = 0.4
