@@ -1,0 +1,33 @@
+/** The unit tests and the tarball test on the other supported versions of Node. */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const NODES = process.env['FLOE_NODES']
+
+describe.runIf(NODES !== undefined)('other versions of Node', () => {
+  for (const major of [22, 24, 26]) {
+    it(`Node ${major}: unit tests and tarball test`, async () => {
+      const bin = join(NODES ?? '', 'node_modules', `node${major}`, 'bin')
+      expect(existsSync(join(bin, 'node'))).toBe(true)
+      const { FLOE_TEST_SUMMARY: _summary, NODE_OPTIONS: _options, ...env } = process.env
+      const child = spawn(join(bin, 'node'), ['node_modules/vitest/vitest.mjs', 'run'], {
+        cwd: ROOT,
+        // npm and child processes of the tests find this version first.
+        env: { ...env, PATH: `${bin}${delimiter}${process.env['PATH']}` },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let output = ''
+      const collect = (chunk: Buffer): void => {
+        output = (output + chunk.toString()).slice(-20_000)
+      }
+      child.stdout.on('data', collect)
+      child.stderr.on('data', collect)
+      const code = await new Promise((resolve) => child.on('close', resolve))
+      expect(code, output).toBe(0)
+    }, 600_000)
+  }
+})
