@@ -18,7 +18,7 @@ import { identifierText } from '../catalog/identifier.ts'
 import { encodeMetadataFile, nextMetadataFileName } from '../metadata-file/metadata-file.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import { applyUpdates } from '../spec/metadata-builder.ts'
-import { boolean, commitRetryPolicy, TableProperty } from '../spec/properties.ts'
+import { boolean, commitRetryPolicy, metadataCodec, TableProperty } from '../spec/properties.ts'
 import { ancestorsOf } from '../spec/refs.ts'
 import { checkRequirements } from '../spec/requirements.ts'
 import type { MetadataUpdate, TableRequirement } from '../spec/updates.ts'
@@ -73,8 +73,7 @@ export interface CommitResult {
 
 /**
  * Commits changes of different tables as one.
- * @throws COMMIT_CONFLICT (retries ran out), REQUIREMENT_FAILED, VALIDATION_CONFLICT, TABLE_EXISTS, NO_SUCH_TABLE,
- *   ABORTED: nothing was committed. COMMIT_STATE_UNKNOWN: it may have been.
+ * @throws COMMIT_CONFLICT (retries ran out), REQUIREMENT_FAILED, TABLE_EXISTS, NO_SUCH_TABLE, ABORTED: nothing was committed. COMMIT_STATE_UNKNOWN: it may have been.
  */
 export async function commitChanges(
   env: Environment,
@@ -201,7 +200,12 @@ async function buildNext(
     nowMs: attempt.nowMs,
     ...(base === null ? {} : { previousMetadataLocation: base.metadataLocation }),
   })
-  const fileName = nextMetadataFileName(env.runtime, base?.metadataLocation ?? null)
+  if (metadata === base?.metadata) return base
+  const fileName = nextMetadataFileName(
+    env.runtime,
+    base?.metadataLocation ?? null,
+    metadataCodec(metadata.properties),
+  )
   const metadataLocation = joinLocation(metadataFolder(metadata), fileName)
   attempt.wrote(metadataLocation)
   await env.store.put(
