@@ -15,13 +15,15 @@ import {
   type JsonValue,
   jsonObject,
 } from '../../core/json.ts'
-import type {
-  EncryptionKey,
-  FormatVersion,
-  PartitionStatisticsFile,
-  StatisticsFile,
-  TableMetadata,
-} from './metadata.ts'
+import {
+  isAbsent,
+  keepUnknown,
+  optional,
+  stringMap,
+  stringMapToJson,
+  withUnknown,
+} from './json-fields.ts'
+import type { FormatVersion, TableMetadata } from './metadata.ts'
 import { FIRST_PARTITION_FIELD_ID, type PartitionSpec } from './partition-spec.ts'
 import {
   partitionFieldsFromJson,
@@ -29,110 +31,84 @@ import {
   partitionSpecToJson,
 } from './partition-spec-json.ts'
 import type { Schema } from './schema.ts'
+import { visitFieldIds } from './schema-checks.ts'
 import { schemaFromJson, schemaToJson } from './schema-json.ts'
-import { MAIN_BRANCH, type Snapshot, type SnapshotRef } from './snapshot.ts'
 import {
-  refFromJson,
-  refToJson,
-  snapshotFromJson,
-  snapshotToJson,
-  stringMap,
-  stringMapToJson,
-  unknownKeys,
-  withUnknown,
-} from './snapshot-json.ts'
-import type { SortOrder } from './sort-order.ts'
-import { UNSORTED } from './sort-order.ts'
+  MAIN_BRANCH,
+  type MetadataLogEntry,
+  type SnapshotLogEntry,
+  type SnapshotRef,
+} from './snapshot.ts'
+import { refFromJson, refToJson, snapshotFromJson, snapshotToJson } from './snapshot-json.ts'
+import { type SortOrder, UNSORTED } from './sort-order.ts'
 import { sortOrderFromJson, sortOrderToJson } from './sort-order-json.ts'
+import {
+  encryptionKeyFromJson,
+  encryptionKeyToJson,
+  partitionStatisticsFromJson,
+  partitionStatisticsToJson,
+  statisticsFromJson,
+  statisticsToJson,
+} from './statistics-json.ts'
 
 /** The highest format version that can be read and written. */
 export const SUPPORTED_FORMAT_VERSION = 3
 
 /**
+ * Reads table metadata. Some writers set `last-column-id` or `last-partition-id` below an id that is in use: it is
+ * raised to that, so that no id is ever given twice (item 6).
  * @param what names the file in errors.
  * @throws BAD_METADATA for metadata that contradicts itself; FORMAT_VERSION for a version above 3; BAD_JSON for
- *   fields of the wrong type.
+ *   fields of the wrong type. All name file and field.
  */
 export function metadataFromJson(json: JsonValue, what: string): TableMetadata {
   try {
     return readMetadata(json, what)
   } catch (error) {
-    if (isFloeError(error) && error.context['file'] === undefined) {
-      const message = error.message.replace(/ \[[A-Z_]+\]$/, '')
-      throw new FloeError(error.code, `Cannot read table metadata ${what}: ${message}`, {
-        cause: error,
-        context: { ...error.context, file: what },
-      })
-    }
-    throw error
+    if (!isFloeError(error) || error.context['file'] !== undefined) throw error
+    const message = error.message.replace(/ \[[A-Z_]+\]$/, '')
+    throw new FloeError(error.code, `Cannot read table metadata ${what}: ${message}`, {
+      cause: error,
+      context: { ...error.context, file: what },
+    })
   }
 }
 
 function readMetadata(json: JsonValue, what: string): TableMetadata {
   const o = asObject(json, 'table metadata')
-  const formatVersion = asInt(o['format-version'], 'format-version')
-  if (formatVersion > SUPPORTED_FORMAT_VERSION) {
-    throw new FloeError(
-      'FORMAT_VERSION',
-      `Cannot read ${what}: it has format version ${formatVersion}, and ${SUPPORTED_FORMAT_VERSION} is the highest supported`,
-      { context: { file: what, formatVersion } },
-    )
-  }
-  if (formatVersion < 1) throw bad(`format-version ${formatVersion} does not exist`)
-  const version = formatVersion as FormatVersion
-  const { schemas, currentSchemaId } = readSchemas(o, version)
-  const { partitionSpecs, defaultSpecId } = readSpecs(o, version)
-  const { sortOrders, defaultSortOrderId } = readSortOrders(o, version)
-  const snapshots =
-    o['snapshots'] === undefined || o['snapshots'] === null
-      ? []
-      : asArray(o['snapshots'], 'snapshots').map((s) => snapshotFromJson(s, 'snapshots[]'))
-  const currentSnapshotId = readCurrentSnapshotId(o)
-  const refs = readRefs(o, currentSnapshotId)
-  const unknown = unknownKeys(o, METADATA_KEYS)
+  const formatVersion = readFormatVersion(o, what)
   const uuid = o['table-uuid']
-  if ((uuid === undefined || uuid === null) && version > 1) throw bad('table-uuid is missing')
+  if (isAbsent(uuid) && formatVersion > 1) throw bad('table-uuid', 'is missing')
+  const { schemas, currentSchemaId } = readSchemas(o, formatVersion)
+  const { partitionSpecs, defaultSpecId } = readSpecs(o, formatVersion)
+  const { sortOrders, defaultSortOrderId } = readSortOrders(o, formatVersion)
+  const currentSnapshotId = readCurrentSnapshotId(o)
   const metadata: TableMetadata = {
-    formatVersion: version,
-    ...(uuid === undefined || uuid === null ? {} : { tableUuid: asString(uuid, 'table-uuid') }),
-    location: asString(o['location'], 'location').replace(/(?<=[^/:])\/+$/, ''),
+    formatVersion,
+    ...optional(uuid, 'tableUuid', (id) => asString(id, 'table-uuid')),
+    location: withoutTrailingSlash(asString(o['location'], 'location')),
     lastSequenceNumber:
-      version > 1 ? asSafeLong(o['last-sequence-number'], 'last-sequence-number') : 0,
+      formatVersion > 1 ? asSafeLong(o['last-sequence-number'], 'last-sequence-number') : 0,
     lastUpdatedMs: asSafeLong(o['last-updated-ms'], 'last-updated-ms'),
-    lastColumnId: asInt(o['last-column-id'], 'last-column-id'),
+    lastColumnId: readLastColumnId(o, schemas),
     currentSchemaId,
     schemas,
     defaultSpecId,
     partitionSpecs,
-    lastPartitionId: readLastPartitionId(o, partitionSpecs, version),
+    lastPartitionId: readLastPartitionId(o, partitionSpecs, formatVersion),
     defaultSortOrderId,
     sortOrders,
-    properties:
-      o['properties'] === undefined || o['properties'] === null
-        ? {}
-        : stringMap(o['properties'], 'properties'),
+    properties: isAbsent(o['properties']) ? {} : stringMap(o['properties'], 'properties'),
     ...(currentSnapshotId === undefined ? {} : { currentSnapshotId }),
-    nextRowId: version >= 3 ? readNextRowId(o, snapshots) : 0n,
-    encryptionKeys: optionalArray(o, 'encryption-keys').map(encryptionKeyFromJson),
-    refs,
-    snapshots,
-    statistics: optionalArray(o, 'statistics').map(statisticsFromJson),
-    partitionStatistics: optionalArray(o, 'partition-statistics').map(partitionStatisticsFromJson),
-    snapshotLog: optionalArray(o, 'snapshot-log').map((item) => {
-      const entry = asObject(item, 'snapshot-log[]')
-      return {
-        timestampMs: asSafeLong(entry['timestamp-ms'], 'snapshot-log[].timestamp-ms'),
-        snapshotId: asId(entry['snapshot-id'], 'snapshot-log[].snapshot-id'),
-      }
-    }),
-    metadataLog: optionalArray(o, 'metadata-log').map((item) => {
-      const entry = asObject(item, 'metadata-log[]')
-      return {
-        timestampMs: asSafeLong(entry['timestamp-ms'], 'metadata-log[].timestamp-ms'),
-        metadataFile: asString(entry['metadata-file'], 'metadata-log[].metadata-file'),
-      }
-    }),
-    ...(unknown === undefined ? {} : { unknown }),
+    nextRowId: formatVersion >= 3 ? asId(o['next-row-id'], 'next-row-id') : 0n,
+    encryptionKeys: readArray(o, 'encryption-keys', encryptionKeyFromJson),
+    refs: readRefs(o, currentSnapshotId),
+    snapshots: readArray(o, 'snapshots', snapshotFromJson),
+    statistics: readArray(o, 'statistics', statisticsFromJson),
+    partitionStatistics: readArray(o, 'partition-statistics', partitionStatisticsFromJson),
+    snapshotLog: readArray(o, 'snapshot-log', snapshotLogEntryFromJson),
+    metadataLog: readArray(o, 'metadata-log', metadataLogEntryFromJson),
+    ...keepUnknown(o, METADATA_KEYS),
   }
   checkConsistent(metadata)
   return metadata
@@ -163,10 +139,9 @@ export function metadataToJson(m: TableMetadata): JsonObject {
   out['properties'] = stringMapToJson(m.properties)
   // Java readers of v2 expect −1, of v3 null, where there is no snapshot.
   out['current-snapshot-id'] = m.currentSnapshotId ?? (m.formatVersion >= 3 ? null : -1)
-  if (m.formatVersion >= 3) {
-    out['next-row-id'] = m.nextRowId
-    if (m.encryptionKeys.length > 0)
-      out['encryption-keys'] = m.encryptionKeys.map(encryptionKeyToJson)
+  if (m.formatVersion >= 3) out['next-row-id'] = m.nextRowId
+  if (m.encryptionKeys.length > 0) {
+    out['encryption-keys'] = m.encryptionKeys.map(encryptionKeyToJson)
   }
   const refs = jsonObject()
   for (const [name, ref] of m.refs) refs[name] = refToJson(ref)
@@ -178,243 +153,224 @@ export function metadataToJson(m: TableMetadata): JsonObject {
     const item = jsonObject()
     item['timestamp-ms'] = entry.timestampMs
     item['snapshot-id'] = entry.snapshotId
-    return item
+    return withUnknown(item, entry.unknown)
   })
   out['metadata-log'] = m.metadataLog.map((entry) => {
     const item = jsonObject()
     item['timestamp-ms'] = entry.timestampMs
     item['metadata-file'] = entry.metadataFile
-    return item
+    return withUnknown(item, entry.unknown)
   })
   return withUnknown(out, m.unknown)
 }
 
-function readSchemas(
-  o: JsonObject,
-  version: FormatVersion,
-): { schemas: readonly Schema[]; currentSchemaId: number } {
-  if (o['schemas'] !== undefined && o['schemas'] !== null) {
-    const schemas = asArray(o['schemas'], 'schemas').map((s) => schemaFromJson(s, 'schemas[]'))
-    return { schemas, currentSchemaId: asInt(o['current-schema-id'], 'current-schema-id') }
-  }
-  if (version > 1) throw bad('schemas is missing')
-  const schema = schemaFromJson(o['schema'], 'schema')
-  return { schemas: [schema], currentSchemaId: schema.schemaId }
+/** A location as it is stored: without slashes at the end (item 24), but for those of `s3://`. */
+export function withoutTrailingSlash(location: string): string {
+  let end = location.length
+  while (end > 1 && location[end - 1] === '/' && !location.startsWith('://', end - 3)) end--
+  return location.slice(0, end)
 }
 
+function readFormatVersion(o: JsonObject, what: string): FormatVersion {
+  const formatVersion = asInt(o['format-version'], 'format-version')
+  if (formatVersion > SUPPORTED_FORMAT_VERSION) {
+    throw new FloeError(
+      'FORMAT_VERSION',
+      `Cannot read ${what}: it has format version ${formatVersion}, and ${SUPPORTED_FORMAT_VERSION} is the highest supported`,
+      { context: { file: what, field: 'format-version', formatVersion } },
+    )
+  }
+  if (formatVersion < 1) throw bad('format-version', `${formatVersion} does not exist`)
+  return formatVersion as FormatVersion
+}
+
+/** In v1 the list may be missing, or not say which schema is current: then that is `schema`. */
+function readSchemas(
+  o: JsonObject,
+  formatVersion: FormatVersion,
+): { schemas: readonly Schema[]; currentSchemaId: number } {
+  const schemas = readArray(o, 'schemas', schemaFromJson)
+  if (formatVersion > 1 || (schemas.length > 0 && !isAbsent(o['current-schema-id']))) {
+    if (isAbsent(o['schemas'])) throw bad('schemas', 'is missing')
+    return { schemas, currentSchemaId: asInt(o['current-schema-id'], 'current-schema-id') }
+  }
+  const schema = schemaFromJson(o['schema'], 'schema')
+  const others = schemas.filter((s) => s.schemaId !== schema.schemaId)
+  return { schemas: [...others, schema], currentSchemaId: schema.schemaId }
+}
+
+/** In v1 the list may be missing, or not say which spec is the default: then that is the newest. */
 function readSpecs(
   o: JsonObject,
-  version: FormatVersion,
+  formatVersion: FormatVersion,
 ): { partitionSpecs: readonly PartitionSpec[]; defaultSpecId: number } {
-  if (o['partition-specs'] !== undefined && o['partition-specs'] !== null) {
-    return {
-      partitionSpecs: asArray(o['partition-specs'], 'partition-specs').map((s) =>
-        partitionSpecFromJson(s, 'partition-specs[]'),
-      ),
-      defaultSpecId: asInt(o['default-spec-id'], 'default-spec-id'),
-    }
+  const partitionSpecs = readArray(o, 'partition-specs', partitionSpecFromJson)
+  if (formatVersion > 1 && isAbsent(o['partition-specs'])) {
+    throw bad('partition-specs', 'is missing')
   }
-  if (version > 1) throw bad('partition-specs is missing')
-  return {
-    partitionSpecs: [
-      { specId: 0, fields: partitionFieldsFromJson(o['partition-spec'], 'partition-spec') },
-    ],
-    defaultSpecId: 0,
+  if (formatVersion > 1 || (partitionSpecs.length > 0 && !isAbsent(o['default-spec-id']))) {
+    return { partitionSpecs, defaultSpecId: asInt(o['default-spec-id'], 'default-spec-id') }
   }
+  if (partitionSpecs.length > 0) {
+    const defaultSpecId = partitionSpecs.reduce((id, spec) => Math.max(id, spec.specId), 0)
+    return { partitionSpecs, defaultSpecId }
+  }
+  const fields = partitionFieldsFromJson(o['partition-spec'], 'partition-spec')
+  return { partitionSpecs: [{ specId: 0, fields }], defaultSpecId: 0 }
 }
 
 function readSortOrders(
   o: JsonObject,
-  version: FormatVersion,
+  formatVersion: FormatVersion,
 ): { sortOrders: readonly SortOrder[]; defaultSortOrderId: number } {
-  if (o['sort-orders'] === undefined || o['sort-orders'] === null) {
-    if (version > 1) throw bad('sort-orders is missing')
-    return { sortOrders: [UNSORTED], defaultSortOrderId: 0 }
+  if (isAbsent(o['sort-orders'])) {
+    if (formatVersion > 1) throw bad('sort-orders', 'is missing')
+    return { sortOrders: [UNSORTED], defaultSortOrderId: UNSORTED.orderId }
   }
   return {
-    sortOrders: asArray(o['sort-orders'], 'sort-orders').map((s) =>
-      sortOrderFromJson(s, 'sort-orders[]'),
-    ),
+    sortOrders: readArray(o, 'sort-orders', sortOrderFromJson),
     defaultSortOrderId: asInt(o['default-sort-order-id'], 'default-sort-order-id'),
   }
+}
+
+/** Reads the ids of all schemas, which must be unique within each. */
+function readLastColumnId(o: JsonObject, schemas: readonly Schema[]): number {
+  let last = asInt(o['last-column-id'], 'last-column-id')
+  for (const schema of schemas) {
+    const ids = new Set<number>()
+    visitFieldIds(schema, (id) => {
+      if (ids.has(id)) {
+        throw bad('schemas', `has the field id ${id} twice in schema ${schema.schemaId}`)
+      }
+      ids.add(id)
+      if (id > last) last = id
+    })
+    for (const id of schema.identifierFieldIds) {
+      if (ids.has(id)) continue
+      throw bad('schemas', `has no field ${id}, an identifier field of schema ${schema.schemaId}`)
+    }
+  }
+  return last
 }
 
 function readLastPartitionId(
   o: JsonObject,
   specs: readonly PartitionSpec[],
-  version: FormatVersion,
+  formatVersion: FormatVersion,
 ): number {
-  if (o['last-partition-id'] !== undefined && o['last-partition-id'] !== null) {
-    return asInt(o['last-partition-id'], 'last-partition-id')
+  const stored = o['last-partition-id']
+  if (isAbsent(stored) && formatVersion > 1) throw bad('last-partition-id', 'is missing')
+  let last = isAbsent(stored) ? FIRST_PARTITION_FIELD_ID - 1 : asInt(stored, 'last-partition-id')
+  for (const spec of specs) {
+    for (const field of spec.fields) last = Math.max(last, field.fieldId)
   }
-  if (version > 1) throw bad('last-partition-id is missing')
-  const ids = specs.flatMap((spec) => spec.fields.map((field) => field.fieldId))
-  return Math.max(FIRST_PARTITION_FIELD_ID - 1, ...ids)
+  return last
 }
 
-/** Required in v3; a table that never had a snapshot has assigned no ids, whatever its writer left out. */
-function readNextRowId(o: JsonObject, snapshots: readonly Snapshot[]): bigint {
-  if (o['next-row-id'] === undefined && snapshots.length === 0) return 0n
-  return asId(o['next-row-id'], 'next-row-id')
-}
-
+/** −1, null and absent all mean that there is none (item 4). */
 function readCurrentSnapshotId(o: JsonObject): bigint | undefined {
   const value = o['current-snapshot-id']
-  if (value === undefined || value === null || value === -1) return undefined
-  return asId(value, 'current-snapshot-id')
+  return isAbsent(value) || value === -1 ? undefined : asId(value, 'current-snapshot-id')
 }
 
+/** Where main is missing it is the current snapshot, as for metadata from before refs. */
 function readRefs(
   o: JsonObject,
   currentSnapshotId: bigint | undefined,
 ): ReadonlyMap<string, SnapshotRef> {
   const refs = new Map<string, SnapshotRef>()
-  if (o['refs'] !== undefined && o['refs'] !== null) {
-    for (const [name, ref] of Object.entries(asObject(o['refs'], 'refs'))) {
-      refs.set(name, refFromJson(ref, `refs.${name}`))
-    }
-  } else if (currentSnapshotId !== undefined) {
+  if (!isAbsent(o['refs'])) {
+    const json = asObject(o['refs'], 'refs')
+    for (const name of Object.keys(json)) refs.set(name, refFromJson(json[name], `refs.${name}`))
+  }
+  if (currentSnapshotId !== undefined && !refs.has(MAIN_BRANCH)) {
     refs.set(MAIN_BRANCH, { snapshotId: currentSnapshotId, type: 'branch' })
   }
   return refs
 }
 
+function snapshotLogEntryFromJson(json: JsonValue, what: string): SnapshotLogEntry {
+  const o = asObject(json, what)
+  return {
+    timestampMs: asSafeLong(o['timestamp-ms'], `${what}.timestamp-ms`),
+    snapshotId: asId(o['snapshot-id'], `${what}.snapshot-id`),
+    ...keepUnknown(o, SNAPSHOT_LOG_KEYS),
+  }
+}
+
+function metadataLogEntryFromJson(json: JsonValue, what: string): MetadataLogEntry {
+  const o = asObject(json, what)
+  return {
+    timestampMs: asSafeLong(o['timestamp-ms'], `${what}.timestamp-ms`),
+    metadataFile: asString(o['metadata-file'], `${what}.metadata-file`),
+    ...keepUnknown(o, METADATA_LOG_KEYS),
+  }
+}
+
+/** The decoded items of an array; none where it is absent or null. */
+function readArray<T>(
+  o: JsonObject,
+  key: string,
+  decode: (json: JsonValue, what: string) => T,
+): readonly T[] {
+  if (isAbsent(o[key])) return []
+  return asArray(o[key], key).map((item) => decode(item, `${key}[]`))
+}
+
 /** What the specification demands between fields (items 6, 9, reliability.md §1 rule 10). */
 function checkConsistent(m: TableMetadata): void {
-  unique('schema id', m.schemas, (s) => s.schemaId)
-  unique('spec id', m.partitionSpecs, (s) => s.specId)
-  unique('sort order id', m.sortOrders, (s) => s.orderId)
-  const ids = unique('snapshot id', m.snapshots, (s: Snapshot) => s.snapshotId)
-  if (!m.schemas.some((s) => s.schemaId === m.currentSchemaId)) {
-    throw bad(`current-schema-id ${m.currentSchemaId} is not among the schemas`)
+  const schemaIds = unique('schemas', 'the schema id', m.schemas, (s) => s.schemaId)
+  const specIds = unique('partition-specs', 'the spec id', m.partitionSpecs, (s) => s.specId)
+  const orderIds = unique('sort-orders', 'the order id', m.sortOrders, (s) => s.orderId)
+  const snapshotIds = unique('snapshots', 'the snapshot id', m.snapshots, (s) => s.snapshotId)
+  if (!schemaIds.has(m.currentSchemaId)) {
+    throw bad('current-schema-id', `${m.currentSchemaId} is not among the schemas`)
   }
-  if (!m.partitionSpecs.some((s) => s.specId === m.defaultSpecId)) {
-    throw bad(`default-spec-id ${m.defaultSpecId} is not among the partition specs`)
+  if (!specIds.has(m.defaultSpecId)) {
+    throw bad('default-spec-id', `${m.defaultSpecId} is not among the partition specs`)
   }
-  if (!m.sortOrders.some((s) => s.orderId === m.defaultSortOrderId)) {
-    throw bad(`default-sort-order-id ${m.defaultSortOrderId} is not among the sort orders`)
+  if (!orderIds.has(m.defaultSortOrderId)) {
+    throw bad('default-sort-order-id', `${m.defaultSortOrderId} is not among the sort orders`)
   }
-  if (m.currentSnapshotId !== undefined && !ids.has(m.currentSnapshotId)) {
-    throw bad(`current-snapshot-id ${m.currentSnapshotId} is not among the snapshots`)
+  if (m.currentSnapshotId !== undefined && !snapshotIds.has(m.currentSnapshotId)) {
+    throw bad('current-snapshot-id', `${m.currentSnapshotId} is not among the snapshots`)
   }
   for (const [name, ref] of m.refs) {
-    if (!ids.has(ref.snapshotId)) {
-      throw bad(`ref "${name}" names the snapshot ${ref.snapshotId}, which does not exist`)
+    if (!snapshotIds.has(ref.snapshotId)) {
+      throw bad('refs', `has "${name}" at the snapshot ${ref.snapshotId}, which does not exist`)
     }
   }
-  const main = m.refs.get(MAIN_BRANCH)
-  if (main?.snapshotId !== m.currentSnapshotId && (main !== undefined || m.refs.size > 0)) {
+  const main = m.refs.get(MAIN_BRANCH)?.snapshotId
+  if (main !== m.currentSnapshotId) {
     throw bad(
-      `current-snapshot-id ${String(m.currentSnapshotId)} differs from the branch main, ${String(main?.snapshotId)}`,
+      'current-snapshot-id',
+      `is ${String(m.currentSnapshotId ?? 'none')}, and the branch main is at ${String(main)}`,
     )
   }
+  if (m.nextRowId < 0n) throw bad('next-row-id', `${m.nextRowId} is negative`)
   for (const snapshot of m.snapshots) {
     if (m.formatVersion > 1 && snapshot.sequenceNumber > m.lastSequenceNumber) {
       throw bad(
-        `snapshot ${snapshot.snapshotId} has the sequence number ${snapshot.sequenceNumber}, above last-sequence-number ${m.lastSequenceNumber}`,
+        'last-sequence-number',
+        `${m.lastSequenceNumber} is below ${snapshot.sequenceNumber}, that of snapshot ${snapshot.snapshotId}`,
       )
     }
   }
 }
 
-function unique<T, K>(what: string, items: readonly T[], key: (item: T) => K): Set<K> {
+function unique<T, K>(
+  field: string,
+  what: string,
+  items: readonly T[],
+  key: (item: T) => K,
+): Set<K> {
   const seen = new Set<K>()
   for (const item of items) {
     const k = key(item)
-    if (seen.has(k)) throw bad(`${what} ${String(k)} stands twice`)
+    if (seen.has(k)) throw bad(field, `has ${what} ${String(k)} twice`)
     seen.add(k)
   }
   return seen
-}
-
-function optionalArray(o: JsonObject, key: string): JsonValue[] {
-  return o[key] === undefined || o[key] === null ? [] : asArray(o[key], key)
-}
-
-export function statisticsFromJson(json: JsonValue | undefined): StatisticsFile {
-  const o = asObject(json, 'statistics[]')
-  return {
-    snapshotId: asId(o['snapshot-id'], 'statistics[].snapshot-id'),
-    statisticsPath: asString(o['statistics-path'], 'statistics[].statistics-path'),
-    fileSizeBytes: asSafeLong(o['file-size-in-bytes'], 'statistics[].file-size-in-bytes'),
-    fileFooterSizeBytes: asSafeLong(
-      o['file-footer-size-in-bytes'],
-      'statistics[].file-footer-size-in-bytes',
-    ),
-    ...(typeof o['key-metadata'] === 'string' ? { keyMetadata: o['key-metadata'] } : {}),
-    blobMetadata: asArray(o['blob-metadata'], 'statistics[].blob-metadata').map((item) => {
-      const blob = asObject(item, 'blob-metadata[]')
-      return {
-        type: asString(blob['type'], 'blob-metadata[].type'),
-        snapshotId: asId(blob['snapshot-id'], 'blob-metadata[].snapshot-id'),
-        sequenceNumber: asSafeLong(blob['sequence-number'], 'blob-metadata[].sequence-number'),
-        fields: asArray(blob['fields'], 'blob-metadata[].fields').map((f) => asInt(f, 'fields[]')),
-        ...(blob['properties'] === undefined || blob['properties'] === null
-          ? {}
-          : { properties: stringMap(blob['properties'], 'blob-metadata[].properties') }),
-      }
-    }),
-  }
-}
-
-export function statisticsToJson(s: StatisticsFile): JsonObject {
-  const out = jsonObject()
-  out['snapshot-id'] = s.snapshotId
-  out['statistics-path'] = s.statisticsPath
-  out['file-size-in-bytes'] = s.fileSizeBytes
-  out['file-footer-size-in-bytes'] = s.fileFooterSizeBytes
-  if (s.keyMetadata !== undefined) out['key-metadata'] = s.keyMetadata
-  out['blob-metadata'] = s.blobMetadata.map((blob) => {
-    const item = jsonObject()
-    item['type'] = blob.type
-    item['snapshot-id'] = blob.snapshotId
-    item['sequence-number'] = blob.sequenceNumber
-    item['fields'] = [...blob.fields]
-    if (blob.properties !== undefined) item['properties'] = stringMapToJson(blob.properties)
-    return item
-  })
-  return out
-}
-
-export function partitionStatisticsFromJson(json: JsonValue | undefined): PartitionStatisticsFile {
-  const o = asObject(json, 'partition-statistics[]')
-  return {
-    snapshotId: asId(o['snapshot-id'], 'partition-statistics[].snapshot-id'),
-    statisticsPath: asString(o['statistics-path'], 'partition-statistics[].statistics-path'),
-    fileSizeBytes: asSafeLong(o['file-size-in-bytes'], 'partition-statistics[].file-size-in-bytes'),
-  }
-}
-
-export function partitionStatisticsToJson(s: PartitionStatisticsFile): JsonObject {
-  const out = jsonObject()
-  out['snapshot-id'] = s.snapshotId
-  out['statistics-path'] = s.statisticsPath
-  out['file-size-in-bytes'] = s.fileSizeBytes
-  return out
-}
-
-export function encryptionKeyFromJson(json: JsonValue | undefined): EncryptionKey {
-  const o = asObject(json, 'encryption-keys[]')
-  return {
-    keyId: asString(o['key-id'], 'encryption-keys[].key-id'),
-    encryptedKeyMetadata: asString(
-      o['encrypted-key-metadata'],
-      'encryption-keys[].encrypted-key-metadata',
-    ),
-    ...(typeof o['encrypted-by-id'] === 'string' ? { encryptedById: o['encrypted-by-id'] } : {}),
-    ...(o['properties'] === undefined || o['properties'] === null
-      ? {}
-      : { properties: stringMap(o['properties'], 'encryption-keys[].properties') }),
-  }
-}
-
-export function encryptionKeyToJson(key: EncryptionKey): JsonObject {
-  const out = jsonObject()
-  out['key-id'] = key.keyId
-  out['encrypted-key-metadata'] = key.encryptedKeyMetadata
-  if (key.encryptedById !== undefined) out['encrypted-by-id'] = key.encryptedById
-  if (key.properties !== undefined) out['properties'] = stringMapToJson(key.properties)
-  return out
 }
 
 /** Known keys, those of v1 that are normalised away included. */
@@ -445,7 +401,9 @@ const METADATA_KEYS: ReadonlySet<string> = new Set([
   'snapshot-log',
   'metadata-log',
 ])
+const SNAPSHOT_LOG_KEYS: ReadonlySet<string> = new Set(['timestamp-ms', 'snapshot-id'])
+const METADATA_LOG_KEYS: ReadonlySet<string> = new Set(['timestamp-ms', 'metadata-file'])
 
-function bad(why: string): FloeError {
-  return new FloeError('BAD_METADATA', why)
+function bad(field: string, why: string): FloeError {
+  return new FloeError('BAD_METADATA', `${field} ${why}`, { context: { field } })
 }

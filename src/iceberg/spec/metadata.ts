@@ -17,6 +17,7 @@ export interface StatisticsBlob {
   readonly sequenceNumber: number
   readonly fields: readonly number[]
   readonly properties?: Readonly<Record<string, string>>
+  readonly unknown?: JsonObject
 }
 
 export interface StatisticsFile {
@@ -26,12 +27,14 @@ export interface StatisticsFile {
   readonly fileFooterSizeBytes: number
   readonly keyMetadata?: string
   readonly blobMetadata: readonly StatisticsBlob[]
+  readonly unknown?: JsonObject
 }
 
 export interface PartitionStatisticsFile {
   readonly snapshotId: bigint
   readonly statisticsPath: string
   readonly fileSizeBytes: number
+  readonly unknown?: JsonObject
 }
 
 export interface EncryptionKey {
@@ -39,6 +42,7 @@ export interface EncryptionKey {
   readonly encryptedKeyMetadata: string
   readonly encryptedById?: string
   readonly properties?: Readonly<Record<string, string>>
+  readonly unknown?: JsonObject
 }
 
 export interface TableMetadata {

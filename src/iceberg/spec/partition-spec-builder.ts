@@ -13,8 +13,9 @@ import { canTransform } from './transforms.ts'
 import { typeText } from './type-text.ts'
 
 /**
- * A spec from one text per field: `region`, `day(ts)`, `bucket(16, id)`, `truncate(4, item)`.
- * Names follow the reference implementation: `ts_day`, `id_bucket`, `item_trunc`, `region`.
+ * A spec from one text per field: `region`, `day(ts)`, `bucket(16, id)`, `truncate(4, item)`, `bucket(8, id) as shard`.
+ * Names follow the reference implementation where none is given: `ts_day`, `id_bucket`, `item_trunc`, `region`. Field
+ * ids count from 1000; adding the spec to a table gives each field the id that an equal one has there (item 18).
  * @throws BAD_PARTITION_SPEC, NO_SUCH_COLUMN
  */
 export function partitionSpecFromText(
@@ -23,15 +24,11 @@ export function partitionSpecFromText(
   specId = 0,
 ): PartitionSpec {
   const fields = terms.map((term, i): PartitionField => {
-    const { column, transform } = parseTerm(term, 'BAD_PARTITION_SPEC')
+    const { column, transform, name } = parseTerm(term, 'BAD_PARTITION_SPEC')
     const sourceId = schema.requireByName(column).field.id
-    return {
-      sourceIds: [sourceId],
-      fieldId: FIRST_PARTITION_FIELD_ID + i,
-      name: defaultName(column, transform),
-      transform,
-    }
+    return { sourceIds: [sourceId], fieldId: FIRST_PARTITION_FIELD_ID + i, name, transform }
   })
+  checkRedundant(fields)
   const spec = { specId, fields }
   checkPartitionSpec(spec, schema)
   return spec
@@ -92,7 +89,7 @@ export function checkPartitionSpec(spec: PartitionSpec, schema: Schema): void {
     ) {
       throw bad(
         field.name,
-        'has the name of a column. Only identity fields share their column’s name',
+        'has the name of a column. Only identity fields share the name of their column; give it another with "as"',
       )
     }
     const identity = `${field.sourceIds.join(',')}:${transformText(field.transform)}`
@@ -102,6 +99,22 @@ export function checkPartitionSpec(spec: PartitionSpec, schema: Schema): void {
     checkSource(field, schema)
   }
 }
+
+/** Of the time transforms a column needs one: the days tell the months and years. */
+function checkRedundant(fields: readonly PartitionField[]): void {
+  const names = new Map<number, string>()
+  for (const field of fields) {
+    if (!TIME_TRANSFORMS.has(field.transform.kind)) continue
+    const sourceId = field.sourceIds[0] as number
+    const other = names.get(sourceId)
+    if (other !== undefined) {
+      throw bad(field.name, `repeats what "${other}" says. Keep the finer of the two`)
+    }
+    names.set(sourceId, field.name)
+  }
+}
+
+const TIME_TRANSFORMS: ReadonlySet<string> = new Set(['year', 'month', 'day', 'hour'])
 
 function checkSource(field: PartitionField, schema: Schema): void {
   for (const sourceId of field.sourceIds) {
@@ -117,27 +130,46 @@ function checkSource(field: PartitionField, schema: Schema): void {
   }
 }
 
-function parseTerm(
-  term: string,
-  code: 'BAD_PARTITION_SPEC' | 'BAD_SORT_ORDER',
-): { column: string; transform: Transform } {
-  const text = term.trim()
-  const call = /^([a-z]+)s?\s*\(\s*(?:(\d+)\s*,\s*)?([^(),]+?)\s*(?:,\s*(\d+)\s*)?\)$/i.exec(text)
+interface Term {
+  readonly column: string
+  readonly transform: Transform
+  readonly name: string
+}
+
+/** `column`, `transform(column)`, `bucket(16, column)` or `bucket[16](column)`; with `as name` if it may have one. */
+function parseTerm(term: string, code: 'BAD_PARTITION_SPEC' | 'BAD_SORT_ORDER'): Term {
+  const alias = code === 'BAD_PARTITION_SPEC' ? ALIAS.exec(term.trim()) : null
+  const text = alias === null ? term.trim() : (alias[1] as string)
+  const call = CALL.exec(text)
   if (call === null) {
-    if (text === '' || /[()]/.test(text)) throw badTerm(term, code)
-    return { column: text, transform: { kind: 'identity' } }
+    const column = unquoted(text)
+    if (column === '' || (column === text && /[()`]/.test(text))) throw badTerm(term, code)
+    return { column, transform: { kind: 'identity' }, name: alias?.[2] ?? column }
   }
-  const name = (call[1] as string).toLowerCase().replace(/s$/, '')
-  const parameter = call[2] ?? call[4]
-  const transform = transformFromText(parameter === undefined ? name : `${name}[${parameter}]`)
+  const parameters = [call[2], call[3], call[5]].filter((p) => p !== undefined)
+  // `days(ts)` is how Spark spells `day(ts)`.
+  const kind = (call[1] as string).toLowerCase().replace(/s$/, '')
+  const transform = transformFromText(
+    parameters.length === 0 ? kind : `${kind}[${parameters.join(',')}]`,
+  )
   if (transform.kind === 'unknown') throw badTerm(term, code)
-  return { column: call[3] as string, transform }
+  const column = unquoted(call[4] as string)
+  return { column, transform, name: alias?.[2] ?? defaultName(column, transform) }
+}
+
+const ALIAS = /^(.*\S)\s+as\s+([^\s`()]+)$/i
+const CALL =
+  /^([a-z]+)(?:\[(\d+)\])?\s*\(\s*(?:(\d+)\s*,\s*)?(`[^`]+`|[^(),`]*[^(),`\s])\s*(?:,\s*(\d+)\s*)?\)$/i
+
+/** A name in back-quotes may hold anything but a back-quote. */
+function unquoted(text: string): string {
+  return /^`[^`]+`$/.test(text) ? text.slice(1, -1) : text
 }
 
 function badTerm(term: string, code: 'BAD_PARTITION_SPEC' | 'BAD_SORT_ORDER'): FloeError {
   return new FloeError(
     code,
-    `Cannot read "${term}": write a column, or one of year(c), month(c), day(c), hour(c), bucket(n, c), truncate(w, c), void(c)`,
+    `Cannot read "${term}": write a column, or one of year(c), month(c), day(c), hour(c), bucket(n, c), truncate(w, c), void(c), where c is a column, in back-quotes if its name is not plain`,
   )
 }
 

@@ -1,4 +1,5 @@
 /** How rows are grouped into files. Iceberg spec §Partitioning. */
+import type { JsonObject } from '../../core/json.ts'
 import type { Transform } from './transform.ts'
 
 export interface PartitionField {
@@ -8,11 +9,14 @@ export interface PartitionField {
   readonly fieldId: number
   readonly name: string
   readonly transform: Transform
+  /** JSON fields that this version does not know, kept on rewrite. */
+  readonly unknown?: JsonObject
 }
 
 export interface PartitionSpec {
   readonly specId: number
   readonly fields: readonly PartitionField[]
+  readonly unknown?: JsonObject
 }
 
 /** The first partition field id that a table assigns. */

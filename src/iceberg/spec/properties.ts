@@ -1,4 +1,4 @@
-/** The table properties that are honoured, with their defaults. Item 25; documented in docs/properties.md. */
+/** The table properties that are honoured, with their defaults. Iceberg docs §Table properties (item 25). */
 import { FloeError } from '../../core/errors.ts'
 import type { RetryPolicy } from '../../core/retry.ts'
 import { DEFAULT_COMMIT_RETRY } from '../../core/retry.ts'
@@ -27,14 +27,72 @@ export const TableProperty = {
   NAME_MAPPING: 'schema.name-mapping.default',
 } as const
 
+/**
+ * Names that tell how to make or change a table and are never stored in it. Those of the reference implementation.
+ */
+export const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([
+  'format-version',
+  'uuid',
+  'snapshot-count',
+  'current-snapshot-id',
+  'current-snapshot-summary',
+  'current-snapshot-timestamp-ms',
+  'current-schema',
+  'default-partition-spec',
+  'default-sort-order',
+])
+
+/**
+ * Checks properties before they are set, so that a bad value fails here and not in every later commit.
+ * @throws BAD_ARGUMENT for a reserved name or a value that cannot be honoured; UNSUPPORTED_CODEC
+ */
+export function checkProperties(properties: Properties): void {
+  for (const name of Object.keys(properties)) {
+    if (name === 'format-version') {
+      throw new FloeError(
+        'BAD_ARGUMENT',
+        'format-version is not a table property: give formatVersion when the table is created, or upgrade it',
+        { context: { property: name } },
+      )
+    }
+    if (RESERVED_PROPERTIES.has(name)) {
+      throw new FloeError('BAD_ARGUMENT', `The table property ${name} is reserved and never set`, {
+        context: { property: name },
+      })
+    }
+  }
+  targetFileSizeBytes(properties)
+  previousVersionsMax(properties)
+  commitRetryPolicy(properties)
+  manifestMergePolicy(properties)
+  metadataCodec(properties)
+  boolean(properties, TableProperty.METADATA_DELETE_AFTER_COMMIT, false)
+}
+
 /** `write.target-file-size-bytes`, default 512 MiB. */
 export function targetFileSizeBytes(properties: Properties): number {
   return positiveInteger(properties, TableProperty.TARGET_FILE_SIZE, 512 * MIB)
 }
 
-/** `write.metadata.previous-versions-max`, default 100. */
+/** `write.metadata.previous-versions-max`, default 100; at least 1 whatever it says, as in Java. */
 export function previousVersionsMax(properties: Properties): number {
-  return positiveInteger(properties, TableProperty.METADATA_PREVIOUS_MAX, 100)
+  const max = integer(properties, TableProperty.METADATA_PREVIOUS_MAX, 100, Number.MIN_SAFE_INTEGER)
+  return Math.max(1, max)
+}
+
+/** How metadata files are compressed. */
+export type MetadataCodec = 'none' | 'gzip'
+
+/** `write.metadata.compression-codec`, default none. @throws UNSUPPORTED_CODEC */
+export function metadataCodec(properties: Properties): MetadataCodec {
+  const text = properties[TableProperty.METADATA_COMPRESSION]
+  const codec = text?.toLowerCase() ?? 'none'
+  if (codec === 'none' || codec === 'gzip') return codec
+  throw new FloeError(
+    'UNSUPPORTED_CODEC',
+    `Cannot write metadata with ${TableProperty.METADATA_COMPRESSION} = ${JSON.stringify(codec.slice(0, 60))}: it may be none or gzip`,
+    { context: { property: TableProperty.METADATA_COMPRESSION, codec: codec.slice(0, 60) } },
+  )
 }
 
 /** `commit.retry.*`, with Iceberg's defaults. */
@@ -91,8 +149,12 @@ function integer(properties: Properties, name: string, fallback: number, least: 
   const text = properties[name]
   if (text === undefined) return fallback
   const value = Number(text)
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
-    throw bad(name, text, `an integer of at least ${least}`)
+  if (!/^\s*[+-]?\d+\s*$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+    throw bad(
+      name,
+      text,
+      least === Number.MIN_SAFE_INTEGER ? 'an integer' : `an integer of at least ${least}`,
+    )
   }
   return value
 }

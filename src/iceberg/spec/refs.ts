@@ -78,6 +78,18 @@ export function* ancestorsOf(
   }
 }
 
+/** True if `ancestorId` is `snapshotId` or one of its retained ancestors. */
+export function isAncestorOf(
+  metadata: TableMetadata,
+  snapshotId: bigint | undefined,
+  ancestorId: bigint,
+): boolean {
+  for (const snapshot of ancestorsOf(metadata, snapshotId)) {
+    if (snapshot.snapshotId === ancestorId) return true
+  }
+  return false
+}
+
 function snapshotAsOf(metadata: TableMetadata, timestampMs: number): Snapshot {
   if (!Number.isFinite(timestampMs)) {
     throw new FloeError('BAD_ARGUMENT', 'asOf must be a valid Date or milliseconds since the epoch')

@@ -22,7 +22,7 @@ function check(base: TableMetadata | null, requirement: TableRequirement): void 
   if (base === null) throw failed(requirement, 'a table', 'no table')
   switch (requirement.type) {
     case 'assert-table-uuid':
-      same(requirement, requirement.uuid, base.tableUuid)
+      same(requirement, requirement.uuid.toLowerCase(), base.tableUuid?.toLowerCase())
       return
     case 'assert-ref-snapshot-id':
       same(requirement, requirement.snapshotId, base.refs.get(requirement.ref)?.snapshotId ?? null)

@@ -1,4 +1,5 @@
-/** Schemas from and to JSON. Iceberg spec §Appendix C, §Schemas (iceberg-writer.md items 14, 21). */
+/** Schemas from and to JSON. Iceberg spec §Appendix C, §Schemas (iceberg-writer.md items 14, 21, 103). */
+import { FloeError } from '../../core/errors.ts'
 import {
   asArray,
   asBoolean,
@@ -9,23 +10,30 @@ import {
   type JsonValue,
   jsonObject,
 } from '../../core/json.ts'
+import { isAbsent, keepUnknown, optional, withUnknown } from './json-fields.ts'
 import { Schema } from './schema.ts'
 import { typeFromJson, typeToJson } from './type-json.ts'
 import type { NestedField } from './types.ts'
 import { valueFromJson, valueToJson } from './value-json.ts'
 
-/** A schema; the id defaults to 0 where old metadata has none. @throws BAD_METADATA, BAD_JSON, BAD_SCHEMA */
+/** A schema; the id defaults to 0 where old metadata has none. @throws BAD_METADATA, BAD_JSON */
 export function schemaFromJson(json: JsonValue | undefined, what: string): Schema {
   const object = asObject(json, what)
+  if (object['type'] !== 'struct') {
+    throw new FloeError('BAD_METADATA', `Cannot read ${what}: its type is not "struct"`, {
+      context: { field: what },
+    })
+  }
   const ids = object['identifier-field-ids']
   return new Schema({
-    schemaId:
-      object['schema-id'] === undefined ? 0 : asInt(object['schema-id'], `${what}.schema-id`),
+    schemaId: isAbsent(object['schema-id']) ? 0 : asInt(object['schema-id'], `${what}.schema-id`),
     fields: fieldsFromJson(object['fields'], what, 0),
-    identifierFieldIds:
-      ids === undefined || ids === null
-        ? []
-        : asArray(ids, `${what}.identifier-field-ids`).map((id) => asInt(id, what)),
+    identifierFieldIds: isAbsent(ids)
+      ? []
+      : asArray(ids, `${what}.identifier-field-ids`).map((id) =>
+          asInt(id, `${what}.identifier-field-ids[]`),
+        ),
+    ...keepUnknown(object, SCHEMA_KEYS),
   })
 }
 
@@ -37,7 +45,7 @@ export function schemaToJson(schema: Schema): JsonObject {
     out['identifier-field-ids'] = [...schema.identifierFieldIds]
   }
   out['fields'] = fieldsToJson(schema.fields)
-  return out
+  return withUnknown(out, schema.unknown)
 }
 
 /** The fields of a struct. */
@@ -58,13 +66,15 @@ export function fieldsFromJson(
       name,
       required: asBoolean(object['required'], `${path}.required`),
       type,
-      ...(typeof object['doc'] === 'string' ? { doc: object['doc'] } : {}),
+      ...optional(object['doc'], 'doc', (doc) => asString(doc, `${path}.doc`)),
+      // A default of null is not the same as no default: both are kept as they are.
       ...(initial === undefined
         ? {}
         : { initialDefault: valueFromJson(type, initial, `${path}.initial-default`) }),
       ...(write === undefined
         ? {}
         : { writeDefault: valueFromJson(type, write, `${path}.write-default`) }),
+      ...keepUnknown(object, FIELD_KEYS),
     }
   })
 }
@@ -83,6 +93,22 @@ export function fieldsToJson(fields: readonly NestedField[]): JsonValue[] {
     if (field.writeDefault !== undefined) {
       out['write-default'] = valueToJson(field.type, field.writeDefault)
     }
-    return out
+    return withUnknown(out, field.unknown)
   })
 }
+
+const SCHEMA_KEYS: ReadonlySet<string> = new Set([
+  'type',
+  'schema-id',
+  'identifier-field-ids',
+  'fields',
+])
+const FIELD_KEYS: ReadonlySet<string> = new Set([
+  'id',
+  'name',
+  'required',
+  'type',
+  'doc',
+  'initial-default',
+  'write-default',
+])

@@ -1,5 +1,6 @@
 /** A table schema: a struct with an id, identifier fields, and look-up by id and by name. Iceberg spec §Schemas. */
 import { FloeError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
 import type { NestedField, StructType, Type } from './types.ts'
 
 /** Where a field stands in its schema. */
@@ -19,6 +20,8 @@ export class Schema {
   readonly fields: readonly NestedField[]
   /** Field ids of the primary key, sorted ascending; empty if none. */
   readonly identifierFieldIds: readonly number[]
+  /** JSON fields that this version does not know, kept on rewrite. */
+  readonly unknown?: JsonObject
   #byId: Map<number, FieldEntry> | undefined
   #byName: Map<string, FieldEntry> | undefined
 
@@ -26,10 +29,12 @@ export class Schema {
     schemaId: number
     fields: readonly NestedField[]
     identifierFieldIds?: readonly number[]
+    unknown?: JsonObject | undefined
   }) {
     this.schemaId = options.schemaId
     this.fields = options.fields
     this.identifierFieldIds = [...(options.identifierFieldIds ?? [])].sort((a, b) => a - b)
+    if (options.unknown !== undefined) this.unknown = options.unknown
   }
 
   asStruct(): StructType {

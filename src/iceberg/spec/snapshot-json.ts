@@ -11,66 +11,53 @@ import {
   type JsonValue,
   jsonObject,
 } from '../../core/json.ts'
+import {
+  isAbsent,
+  keepUnknown,
+  optional,
+  stringMap,
+  stringMapToJson,
+  withUnknown,
+} from './json-fields.ts'
 import type { FormatVersion } from './metadata.ts'
 import type { Snapshot, SnapshotRef } from './snapshot.ts'
 
-const SNAPSHOT_KEYS: ReadonlySet<string> = new Set([
-  'snapshot-id',
-  'parent-snapshot-id',
-  'sequence-number',
-  'timestamp-ms',
-  'manifest-list',
-  'manifests',
-  'summary',
-  'schema-id',
-  'first-row-id',
-  'added-rows',
-  'key-id',
-])
-
 /** @throws BAD_JSON, BAD_METADATA */
-export function snapshotFromJson(json: JsonValue, what: string): Snapshot {
+export function snapshotFromJson(json: JsonValue | undefined, what: string): Snapshot {
   const o = asObject(json, what)
   const snapshotId = asId(o['snapshot-id'], `${what}.snapshot-id`)
   const at = `snapshot ${snapshotId}`
   const parent = o['parent-snapshot-id']
+  const list = o['manifest-list']
   const manifests = o['manifests']
-  if (o['manifest-list'] === undefined && manifests === undefined) {
+  if (isAbsent(list) && isAbsent(manifests)) {
     throw new FloeError('BAD_METADATA', `Cannot read ${what}: ${at} has no manifest list`, {
-      context: { snapshotId },
+      context: { field: what, snapshotId },
     })
   }
-  const unknown = unknownKeys(o, SNAPSHOT_KEYS)
   return {
     snapshotId,
-    ...(parent === undefined || parent === null || parent === -1
+    // −1 is how some writers say that there is no parent.
+    ...(parent === -1
       ? {}
-      : { parentSnapshotId: asId(parent, `${at}.parent-snapshot-id`) }),
-    sequenceNumber:
-      o['sequence-number'] === undefined
-        ? 0
-        : asSafeLong(o['sequence-number'], `${at}.sequence-number`),
+      : optional(parent, 'parentSnapshotId', (id) => asId(id, `${at}.parent-snapshot-id`))),
+    sequenceNumber: isAbsent(o['sequence-number'])
+      ? 0
+      : asSafeLong(o['sequence-number'], `${at}.sequence-number`),
     timestampMs: asSafeLong(o['timestamp-ms'], `${at}.timestamp-ms`),
-    ...(o['manifest-list'] === undefined
-      ? { manifests: asArray(manifests, `${at}.manifests`).map((m) => asString(m, at)) }
-      : { manifestList: asString(o['manifest-list'], `${at}.manifest-list`) }),
-    summary:
-      o['summary'] === undefined || o['summary'] === null
-        ? {}
-        : stringMap(o['summary'], `${at}.summary`),
-    ...(o['schema-id'] === undefined || o['schema-id'] === null
-      ? {}
-      : { schemaId: asInt(o['schema-id'], `${at}.schema-id`) }),
-    ...(o['first-row-id'] === undefined || o['first-row-id'] === null
-      ? {}
-      : { firstRowId: asId(o['first-row-id'], `${at}.first-row-id`) }),
-    ...(o['added-rows'] === undefined || o['added-rows'] === null
-      ? {}
-      : { addedRows: asId(o['added-rows'], `${at}.added-rows`) }),
-    ...(o['key-id'] === undefined || o['key-id'] === null
-      ? {}
-      : { keyId: asString(o['key-id'], `${at}.key-id`) }),
-    ...(unknown === undefined ? {} : { unknown }),
+    ...(isAbsent(list)
+      ? {
+          manifests: asArray(manifests, `${at}.manifests`).map((path) =>
+            asString(path, `${at}.manifests[]`),
+          ),
+        }
+      : { manifestList: asString(list, `${at}.manifest-list`) }),
+    summary: isAbsent(o['summary']) ? {} : stringMap(o['summary'], `${at}.summary`),
+    ...optional(o['schema-id'], 'schemaId', (id) => asInt(id, `${at}.schema-id`)),
+    ...optional(o['first-row-id'], 'firstRowId', (id) => asId(id, `${at}.first-row-id`)),
+    ...optional(o['added-rows'], 'addedRows', (rows) => asId(rows, `${at}.added-rows`)),
+    ...optional(o['key-id'], 'keyId', (id) => asString(id, `${at}.key-id`)),
+    ...keepUnknown(o, SNAPSHOT_KEYS),
   }
 }
 
@@ -90,34 +77,29 @@ export function snapshotToJson(s: Snapshot, formatVersion: FormatVersion): JsonO
   return withUnknown(out, s.unknown)
 }
 
-const REF_KEYS: ReadonlySet<string> = new Set([
-  'snapshot-id',
-  'type',
-  'min-snapshots-to-keep',
-  'max-snapshot-age-ms',
-  'max-ref-age-ms',
-])
-
 /** @throws BAD_JSON, BAD_METADATA */
-export function refFromJson(json: JsonValue | undefined, what: string): SnapshotRef {
+export function refFromJson(
+  json: JsonValue | undefined,
+  what: string,
+  known: ReadonlySet<string> = REF_KEYS,
+): SnapshotRef {
   const o = asObject(json, what)
   const type = asString(o['type'], `${what}.type`).toLowerCase()
   if (type !== 'branch' && type !== 'tag') {
     throw new FloeError(
       'BAD_METADATA',
       `Cannot read ${what}: a ref is a branch or a tag, not ${type}`,
+      { context: { field: what } },
     )
   }
-  const optional = (key: string, name: string): object =>
-    o[key] === undefined || o[key] === null ? {} : { [name]: asSafeLong(o[key], `${what}.${key}`) }
-  const unknown = unknownKeys(o, REF_KEYS)
+  const long = (key: string) => (value: JsonValue) => asSafeLong(value, `${what}.${key}`)
   return {
     snapshotId: asId(o['snapshot-id'], `${what}.snapshot-id`),
     type,
-    ...optional('min-snapshots-to-keep', 'minSnapshotsToKeep'),
-    ...optional('max-snapshot-age-ms', 'maxSnapshotAgeMs'),
-    ...optional('max-ref-age-ms', 'maxRefAgeMs'),
-    ...(unknown === undefined ? {} : { unknown }),
+    ...optional(o['min-snapshots-to-keep'], 'minSnapshotsToKeep', long('min-snapshots-to-keep')),
+    ...optional(o['max-snapshot-age-ms'], 'maxSnapshotAgeMs', long('max-snapshot-age-ms')),
+    ...optional(o['max-ref-age-ms'], 'maxRefAgeMs', long('max-ref-age-ms')),
+    ...keepUnknown(o, known),
   }
 }
 
@@ -131,42 +113,25 @@ export function refToJson(ref: SnapshotRef): JsonObject {
   return withUnknown(out, ref.unknown)
 }
 
-/** A string-to-string map without a prototype; other scalars are taken as their text, as Java reads them. */
-export function stringMap(
-  json: JsonValue | undefined,
-  what: string,
-): Readonly<Record<string, string>> {
-  const out = Object.create(null) as Record<string, string>
-  for (const [key, value] of Object.entries(asObject(json, what))) {
-    out[key] =
-      typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
-        ? String(value)
-        : asString(value, `${what}.${key}`)
-  }
-  return out
-}
+const SNAPSHOT_KEYS: ReadonlySet<string> = new Set([
+  'snapshot-id',
+  'parent-snapshot-id',
+  'sequence-number',
+  'timestamp-ms',
+  'manifest-list',
+  'manifests',
+  'summary',
+  'schema-id',
+  'first-row-id',
+  'added-rows',
+  'key-id',
+])
 
-export function stringMapToJson(map: Readonly<Record<string, string>>): JsonObject {
-  const out = jsonObject()
-  for (const key of Object.keys(map)) out[key] = map[key] as string
-  return out
-}
-
-/** The fields that are not known, or undefined if there are none (iceberg-writer.md item 26). */
-export function unknownKeys(o: JsonObject, known: ReadonlySet<string>): JsonObject | undefined {
-  let out: JsonObject | undefined
-  for (const key of Object.keys(o)) {
-    if (known.has(key)) continue
-    out ??= jsonObject()
-    out[key] = o[key] as JsonValue
-  }
-  return out
-}
-
-/** Adds kept fields that the writer did not write itself. */
-export function withUnknown(out: JsonObject, unknown: JsonObject | undefined): JsonObject {
-  for (const key of Object.keys(unknown ?? {})) {
-    if (out[key] === undefined) out[key] = (unknown as JsonObject)[key] as JsonValue
-  }
-  return out
-}
+/** The fields of a ref. */
+export const REF_KEYS: ReadonlySet<string> = new Set([
+  'snapshot-id',
+  'type',
+  'min-snapshots-to-keep',
+  'max-snapshot-age-ms',
+  'max-ref-age-ms',
+])

@@ -38,11 +38,13 @@ export interface SnapshotRef {
 export interface SnapshotLogEntry {
   readonly timestampMs: number
   readonly snapshotId: bigint
+  readonly unknown?: JsonObject
 }
 
 export interface MetadataLogEntry {
   readonly timestampMs: number
   readonly metadataFile: string
+  readonly unknown?: JsonObject
 }
 
 /** The branch that readers see by default. */

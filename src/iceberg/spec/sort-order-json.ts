@@ -9,9 +9,10 @@ import {
   type JsonValue,
   jsonObject,
 } from '../../core/json.ts'
-import { sourceIdsFromJson, sourceIdsToJson } from './partition-spec-json.ts'
+import { keepUnknown, withUnknown } from './json-fields.ts'
+import { sourceIdsFromJson, sourceIdsToJson, transformOf } from './partition-spec-json.ts'
 import type { SortOrder } from './sort-order.ts'
-import { transformFromText, transformText } from './transform-text.ts'
+import { transformText } from './transform-text.ts'
 
 /** @throws BAD_METADATA, BAD_JSON */
 export function sortOrderFromJson(json: JsonValue | undefined, what: string): SortOrder {
@@ -26,13 +27,16 @@ export function sortOrderFromJson(json: JsonValue | undefined, what: string): So
       if (nullOrder !== 'nulls-first' && nullOrder !== 'nulls-last') {
         throw bad(what, `null order ${nullOrder}`)
       }
+      const sourceIds = sourceIdsFromJson(field, `${what}.fields[]`)
       return {
-        sourceIds: sourceIdsFromJson(field, what),
-        transform: transformFromText(asString(field['transform'], `${what}.transform`)),
+        sourceIds,
+        transform: transformOf(asString(field['transform'], `${what}.transform`), sourceIds),
         direction,
         nullOrder,
+        ...keepUnknown(field, FIELD_KEYS),
       }
     }),
+    ...keepUnknown(object, ORDER_KEYS),
   }
 }
 
@@ -45,9 +49,9 @@ export function sortOrderToJson(order: SortOrder): JsonObject {
     sourceIdsToJson(item, field.sourceIds)
     item['direction'] = field.direction
     item['null-order'] = field.nullOrder
-    return item
+    return withUnknown(item, field.unknown)
   })
-  return out
+  return withUnknown(out, order.unknown)
 }
 
 function bad(what: string, why: string): FloeError {
@@ -55,3 +59,12 @@ function bad(what: string, why: string): FloeError {
     context: { field: what },
   })
 }
+
+const ORDER_KEYS: ReadonlySet<string> = new Set(['order-id', 'fields'])
+const FIELD_KEYS: ReadonlySet<string> = new Set([
+  'transform',
+  'source-id',
+  'source-ids',
+  'direction',
+  'null-order',
+])

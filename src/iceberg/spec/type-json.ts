@@ -9,26 +9,34 @@ import {
   type JsonValue,
   jsonObject,
 } from '../../core/json.ts'
+import { keepUnknown, withUnknown } from './json-fields.ts'
 import { fieldsFromJson, fieldsToJson } from './schema-json.ts'
 import { typeText } from './type-text.ts'
-import type { GeographyType, PrimitiveType, SimpleType, Type } from './types.ts'
+import type { GeographyType, PrimitiveType, SimpleType, Type, VariantType } from './types.ts'
 
-const MAX_DEPTH = 64
+/** Deepest nesting of types, above what any engine writes. */
+export const MAX_TYPE_DEPTH = 64
 
 /** @throws BAD_METADATA for a type that does not exist; the message names `what`. */
 export function typeFromJson(json: JsonValue | undefined, what: string, depth = 0): Type {
-  if (depth > MAX_DEPTH) throw bad(what, `nests deeper than ${MAX_DEPTH}`)
+  if (depth > MAX_TYPE_DEPTH) throw bad(what, `nests deeper than ${MAX_TYPE_DEPTH}`)
   if (typeof json === 'string') return typeFromText(json, what)
   const object = asObject(json, what)
-  switch (asString(object['type'], `${what}.type`)) {
+  const type = asString(object['type'], `${what}.type`)
+  switch (type) {
     case 'struct':
-      return { kind: 'struct', fields: fieldsFromJson(object['fields'], what, depth + 1) }
+      return {
+        kind: 'struct',
+        fields: fieldsFromJson(object['fields'], what, depth + 1),
+        ...keepUnknown(object, STRUCT_KEYS),
+      }
     case 'list':
       return {
         kind: 'list',
         elementId: asInt(object['element-id'], `${what}.element-id`),
         elementRequired: asBoolean(object['element-required'], `${what}.element-required`),
         element: typeFromJson(object['element'], `${what}.element`, depth + 1),
+        ...keepUnknown(object, LIST_KEYS),
       }
     case 'map':
       return {
@@ -38,9 +46,10 @@ export function typeFromJson(json: JsonValue | undefined, what: string, depth = 
         valueId: asInt(object['value-id'], `${what}.value-id`),
         valueRequired: asBoolean(object['value-required'], `${what}.value-required`),
         value: typeFromJson(object['value'], `${what}.value`, depth + 1),
+        ...keepUnknown(object, MAP_KEYS),
       }
     default:
-      throw bad(what, `has the unknown type ${JSON.stringify(object['type'])}`)
+      throw unknownType(type, what)
   }
 }
 
@@ -50,13 +59,13 @@ export function typeToJson(type: Type): JsonValue {
     case 'struct':
       out['type'] = 'struct'
       out['fields'] = fieldsToJson(type.fields)
-      return out
+      return withUnknown(out, type.unknown)
     case 'list':
       out['type'] = 'list'
       out['element-id'] = type.elementId
       out['element'] = typeToJson(type.element)
       out['element-required'] = type.elementRequired
-      return out
+      return withUnknown(out, type.unknown)
     case 'map':
       out['type'] = 'map'
       out['key-id'] = type.keyId
@@ -64,15 +73,19 @@ export function typeToJson(type: Type): JsonValue {
       out['value-id'] = type.valueId
       out['value'] = typeToJson(type.value)
       out['value-required'] = type.valueRequired
-      return out
+      return withUnknown(out, type.unknown)
     default:
       return typeText(type)
   }
 }
 
-/** A primitive or variant from its text; spaces inside the parentheses are accepted. */
-function typeFromText(text: string, what: string): Type {
-  const lower = text.trim().toLowerCase()
+/**
+ * A primitive or variant from its text, in any case and with spaces inside the parentheses: `decimal(9, 2)`.
+ * @throws BAD_METADATA for a type that does not exist; the message names `what`.
+ */
+export function typeFromText(text: string, what: string): PrimitiveType | VariantType {
+  const trimmed = text.trim()
+  const lower = trimmed.toLowerCase()
   if (SIMPLE.has(lower)) return { kind: lower as SimpleType['kind'] }
   if (lower === 'variant') return { kind: 'variant' }
   const decimal = /^decimal\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)$/.exec(lower)
@@ -88,30 +101,52 @@ function typeFromText(text: string, what: string): Type {
     return { kind: 'decimal', precision, scale }
   }
   const fixed = /^fixed\[\s*(\d{1,10})\s*\]$/.exec(lower)
-  if (fixed !== null) return { kind: 'fixed', length: Number(fixed[1]) }
-  return geoFromText(text.trim(), lower) ?? unknownType(text, what)
+  if (fixed !== null && Number(fixed[1]) <= MAX_FIXED_LENGTH) {
+    return { kind: 'fixed', length: Number(fixed[1]) }
+  }
+  return geoFromText(trimmed) ?? unknownType(text, what)
 }
 
-function geoFromText(text: string, lower: string): PrimitiveType | undefined {
-  if (lower === 'geometry') return { kind: 'geometry' }
-  if (lower === 'geography') return { kind: 'geography' }
-  const match = /^(geometry|geography)\(([^()]*)\)$/i.exec(text)
+/** `geometry`, `geometry(crs)`, `geography`, `geography(crs)`, `geography(crs, algorithm)`. */
+function geoFromText(text: string): PrimitiveType | undefined {
+  const match = /^(geometry|geography)\s*(?:\(([^()]*)\))?$/i.exec(text)
   if (match === null) return undefined
-  const [crs, algorithm, rest] = (match[2] as string).split(',').map((part) => part.trim())
-  if (crs === undefined || crs === '' || rest !== undefined) return undefined
-  if ((match[1] as string).toLowerCase() === 'geometry') {
-    return algorithm === undefined ? { kind: 'geometry', crs } : undefined
-  }
-  if (algorithm === undefined) return { kind: 'geography', crs }
-  const known = algorithm.toLowerCase()
-  if (!ALGORITHMS.has(known)) return undefined
-  return { kind: 'geography', crs, algorithm: known as NonNullable<GeographyType['algorithm']> }
+  const kind = (match[1] as string).toLowerCase() as 'geometry' | 'geography'
+  const parameters = match[2]?.trim()
+  if (parameters === undefined) return { kind }
+  if (parameters === '') return undefined
+  if (kind === 'geometry') return { kind, crs: parameters }
+  const comma = parameters.indexOf(',')
+  if (comma < 0) return { kind, crs: parameters }
+  const crs = parameters.slice(0, comma).trim()
+  const algorithm = parameters
+    .slice(comma + 1)
+    .trim()
+    .toLowerCase()
+  if (crs === '' || !ALGORITHMS.has(algorithm)) return undefined
+  return { kind, crs, algorithm: algorithm as NonNullable<GeographyType['algorithm']> }
 }
 
 function unknownType(text: string, what: string): never {
   throw bad(what, `has the unknown type ${JSON.stringify(text.slice(0, 80))}`)
 }
 
+const MAX_FIXED_LENGTH = 2 ** 31 - 1
+const STRUCT_KEYS: ReadonlySet<string> = new Set(['type', 'fields'])
+const LIST_KEYS: ReadonlySet<string> = new Set([
+  'type',
+  'element-id',
+  'element',
+  'element-required',
+])
+const MAP_KEYS: ReadonlySet<string> = new Set([
+  'type',
+  'key-id',
+  'key',
+  'value-id',
+  'value',
+  'value-required',
+])
 const SIMPLE: ReadonlySet<string> = new Set([
   'boolean',
   'int',

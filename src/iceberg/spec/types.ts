@@ -2,8 +2,9 @@
  * The types of the format as data. Iceberg spec §Schemas and Data Types (v2 and v3).
  *
  * Type text, JSON and schema building live in `type-json.ts` and `schema.ts`; how a value of each type looks
- * in memory is `Value` in `value.ts`.
+ * in memory is `Value` in `value.ts`. `unknown` holds JSON fields that this version does not know (item 26).
  */
+import type { JsonObject } from '../../core/json.ts'
 import type { Value } from './value.ts'
 
 export interface DecimalType {
@@ -57,6 +58,7 @@ export interface ListType {
   readonly elementId: number
   readonly elementRequired: boolean
   readonly element: Type
+  readonly unknown?: JsonObject
 }
 export interface MapType {
   readonly kind: 'map'
@@ -65,10 +67,12 @@ export interface MapType {
   readonly valueId: number
   readonly valueRequired: boolean
   readonly value: Type
+  readonly unknown?: JsonObject
 }
 export interface StructType {
   readonly kind: 'struct'
   readonly fields: readonly NestedField[]
+  readonly unknown?: JsonObject
 }
 export type NestedType = ListType | MapType | StructType
 export type Type = PrimitiveType | VariantType | NestedType
@@ -83,6 +87,7 @@ export interface NestedField {
   readonly doc?: string
   readonly initialDefault?: Value
   readonly writeDefault?: Value
+  readonly unknown?: JsonObject
 }
 
 /** True for a type without children that has single values (so not variant). */

@@ -13,6 +13,7 @@ import { VersionedObjectCatalog } from '../catalog/versioned-object.ts'
 import type { Row } from '../columns/to-rows.ts'
 import { openParquetPool } from '../parquet/worker-pool.ts'
 import type { FormatVersion } from '../spec/metadata.ts'
+import { newTableUpdates } from '../spec/new-table.ts'
 import { partitionSpecFromText, sortOrderFromText } from '../spec/partition-spec-builder.ts'
 import { Schema } from '../spec/schema.ts'
 import {
@@ -307,7 +308,6 @@ function openEnvironment(
 
 const MANIFEST_LIST_CACHE_BYTES = 16 * 1024 * 1024
 
-/** The updates of a create request: uuid, version, location, schema, spec, order, properties. */
 function createUpdates(
   schema: Schema,
   options: CreateTableOptions,
@@ -318,20 +318,15 @@ function createUpdates(
   if (formatVersion !== 2 && formatVersion !== 3) {
     throw new FloeError('FORMAT_VERSION', 'Tables are created with formatVersion 2 or 3')
   }
-  const spec = partitionSpecFromText(options.partitionBy ?? [], schema)
-  const sortOrder = sortOrderFromText(options.sortBy ?? [], schema)
-  return [
-    { action: 'assign-uuid', uuid },
-    { action: 'upgrade-format-version', formatVersion },
-    { action: 'set-location', location },
-    { action: 'add-schema', schema, lastColumnId: schema.highestFieldId() },
-    { action: 'set-current-schema', schemaId: -1 },
-    { action: 'add-spec', spec },
-    { action: 'set-default-spec', specId: -1 },
-    { action: 'add-sort-order', sortOrder },
-    { action: 'set-default-sort-order', sortOrderId: -1 },
-    { action: 'set-properties', updates: checkedProperties(options.properties ?? {}) },
-  ]
+  return newTableUpdates({
+    uuid,
+    formatVersion,
+    location,
+    schema,
+    spec: partitionSpecFromText(options.partitionBy ?? [], schema),
+    sortOrder: sortOrderFromText(options.sortBy ?? [], schema),
+    properties: checkedProperties(options.properties ?? {}),
+  })
 }
 
 function checkedProperties(
@@ -340,9 +335,6 @@ function checkedProperties(
   for (const [key, value] of Object.entries(properties)) {
     if (typeof value !== 'string') {
       throw new FloeError('BAD_ARGUMENT', `The table property ${key} must be a string`)
-    }
-    if (key === 'format-version') {
-      throw new FloeError('BAD_ARGUMENT', 'Give formatVersion as an option, not as a property')
     }
   }
   return properties
