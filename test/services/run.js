@@ -55,9 +55,8 @@ async function stopAll() {
   rmSync(work, { recursive: true, force: true })
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, async () => {
-    await stopAll()
-    process.exit(130)
+  process.on(signal, () => {
+    void stopAll().then(() => process.exit(130))
   })
 }
 process.on('exit', () => {

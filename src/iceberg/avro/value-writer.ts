@@ -108,7 +108,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 function mismatch(type: PrimitiveType, name: string, value: Value): FloeError {
   return new FloeError(
     'TYPE_MISMATCH',
-    `Cannot write field "${name}": ${typeof value} ${String(value).slice(0, 40)} is not a value of ` +
+    `Cannot write field "${name}": ${typeof value} ${typeof value === 'object' ? '' : String(value).slice(0, 40)} is not a value of ` +
       `type ${type.kind}`,
     { context: { field: name, type: type.kind } },
   )
