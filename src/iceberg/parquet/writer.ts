@@ -290,10 +290,16 @@ class Writer implements ParquetWriter {
         : undefined
   }
 
-  /** Sends the collected row group to a worker; waits while as many as there are workers are under way. */
+  /**
+   * Sends the collected row group to a worker. Waits before that while as many as there are workers are under way:
+   * the group after them has been collected meanwhile.
+   */
   async #closeGroup(): Promise<void> {
     const group = this.#group
     if (group === undefined) return
+    while (this.#encoding.size >= this.#pool.size) await first(this.#encoding)
+    // Whoever aborted meanwhile has dropped the group.
+    if (this.#group !== group) return
     this.#group = undefined
     const bytes = group.ipc.bytes
     const { codec, pageBytes, dictionaryBytes } = this.#options
@@ -321,7 +327,6 @@ class Writer implements ParquetWriter {
       })
     this.#written = written
     this.#encoding.add(written)
-    while (this.#encoding.size >= this.#pool.size) await first(this.#encoding)
   }
 
   /** Copies the column data of an encoded row group to the end of the file. */
