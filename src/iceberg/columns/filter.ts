@@ -130,7 +130,7 @@ function evaluateUnary(
   const wanted = op === 'is-nan' ? 1 : 0
   for (let i = 0; i < mask.length; i++) {
     const value = values[i] as number
-    mask[i] = (value === value ? 0 : 1) === wanted ? 1 : 0
+    mask[i] = (Number.isNaN(value) ? 1 : 0) === wanted ? 1 : 0
   }
 }
 
