@@ -36,6 +36,7 @@ import { schemaFromJson, schemaToJson } from './schema-json.ts'
 import {
   MAIN_BRANCH,
   type MetadataLogEntry,
+  type Snapshot,
   type SnapshotLogEntry,
   type SnapshotRef,
 } from './snapshot.ts'
@@ -83,6 +84,7 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
   const { partitionSpecs, defaultSpecId } = readSpecs(o, formatVersion)
   const { sortOrders, defaultSortOrderId } = readSortOrders(o, formatVersion)
   const currentSnapshotId = readCurrentSnapshotId(o)
+  const snapshots = readArray(o, 'snapshots', snapshotFromJson)
   const metadata: TableMetadata = {
     formatVersion,
     ...optional(uuid, 'tableUuid', (id) => asString(id, 'table-uuid')),
@@ -100,10 +102,10 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
     sortOrders,
     properties: isAbsent(o['properties']) ? {} : stringMap(o['properties'], 'properties'),
     ...(currentSnapshotId === undefined ? {} : { currentSnapshotId }),
-    nextRowId: formatVersion >= 3 ? asId(o['next-row-id'], 'next-row-id') : 0n,
+    nextRowId: readNextRowId(o, snapshots, formatVersion),
     encryptionKeys: readArray(o, 'encryption-keys', encryptionKeyFromJson),
     refs: readRefs(o, currentSnapshotId),
-    snapshots: readArray(o, 'snapshots', snapshotFromJson),
+    snapshots,
     statistics: readArray(o, 'statistics', statisticsFromJson),
     partitionStatistics: readArray(o, 'partition-statistics', partitionStatisticsFromJson),
     snapshotLog: readArray(o, 'snapshot-log', snapshotLogEntryFromJson),
@@ -265,6 +267,17 @@ function readLastPartitionId(
     for (const field of spec.fields) last = Math.max(last, field.fieldId)
   }
   return last
+}
+
+/** Required in v3; a table that never had a snapshot has assigned no ids, whatever its writer left out. */
+function readNextRowId(
+  o: JsonObject,
+  snapshots: readonly Snapshot[],
+  formatVersion: FormatVersion,
+): bigint {
+  if (formatVersion < 3) return 0n
+  const stored = o['next-row-id']
+  return isAbsent(stored) && snapshots.length === 0 ? 0n : asId(stored, 'next-row-id')
 }
 
 /** −1, null and absent all mean that there is none (item 4). */
