@@ -52,11 +52,18 @@ describe('the packed package', () => {
 
   it('creates, appends, scans from plain JavaScript in an empty folder', () => {
     const readme = readFileSync(`${ROOT}README.md`, 'utf8')
-    const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
-    expect(example, 'the README has a js example').toBeDefined()
-    writeFileSync(join(dir, 'example.js'), example as string)
-    const out = execFileSync(process.execPath, ['example.js'], { cwd: dir, encoding: 'utf8' })
+    const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(
+      (match) => match[1] as string,
+    )
+    expect(examples.length).toBeGreaterThanOrEqual(2)
+    let out = ''
+    for (const example of examples) {
+      writeFileSync(join(dir, 'example.js'), example)
+      out += execFileSync(process.execPath, ['example.js'], { cwd: dir, encoding: 'utf8' })
+    }
     expect(out).toContain("item: 'tea'")
+    expect(out).toContain("item: 'coffee'")
+    expect(out.trim().endsWith('true'), out).toBe(true)
   }, 60_000)
 
   it('imports without loading arrow, parquet-wasm or any client', () => {

@@ -1,0 +1,57 @@
+/** The conformance suite on the stores that there are, and what is special to local files. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../src/core/runtime.ts'
+import { LocalStore } from '../../src/io/local.ts'
+import { MemoryStore } from '../../src/io/memory.ts'
+import { openStore } from '../../src/io/open-store.ts'
+import { storeConformance } from './store-conformance.ts'
+
+const folders: string[] = []
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'floe-store-'))
+  folders.push(path)
+  return path
+}
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true })
+})
+
+describe('memory', () => {
+  storeConformance(async () => ({
+    store: new MemoryStore(systemRuntime),
+    root: 'memory://test/root',
+  }))
+})
+
+for (const durability of ['fsync', 'os'] as const) {
+  describe(`local, durability ${durability}`, () => {
+    storeConformance(async () => ({
+      store: new LocalStore({ runtime: systemRuntime, durability }),
+      root: `file://${folder()}`,
+    }))
+  })
+}
+
+describe('local files', () => {
+  it('leave no temporary file behind', async () => {
+    const root = folder()
+    const store = new LocalStore({ runtime: systemRuntime, durability: 'os' })
+    await store.put(`file://${root}/a`, new Uint8Array(3))
+    await store.putIfAbsent(`file://${root}/b`, new Uint8Array(3))
+    await store.putIfAbsent(`file://${root}/b`, new Uint8Array(3))
+    const writer = await store.openWriter(`file://${root}/c`)
+    await writer.abort()
+    expect(readdirSync(root).sort()).toEqual(['a', 'b'])
+  })
+})
+
+describe('openStore', () => {
+  it('names the schemes that have none', () => {
+    expect(() => openStore('s3://bucket', { runtime: systemRuntime, durability: 'fsync' })).toThrow(
+      /UNSUPPORTED_STORE/,
+    )
+  })
+})
