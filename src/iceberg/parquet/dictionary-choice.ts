@@ -70,7 +70,7 @@ function mostlyEqual(
   place: (sample: number) => number,
 ): boolean {
   const nulls = data.nullCount > 0 ? data.nullBitmap : undefined
-  const table = new Int32Array(SAMPLE * 4)
+  const table = new Int32Array(2 ** Math.ceil(Math.log2(count * 4)))
   const mask = table.length - 1
   let sampled = 0
   let distinct = 0

@@ -4,7 +4,7 @@
  * names, UUID and geometry annotations, column orders, NaN counts. Does no I/O and never looks into a page.
  */
 import { assert } from '../../core/errors.ts'
-import { MAGIC, serializeFooter } from './footer.ts'
+import { MAGIC, serializeFooterInSteps } from './footer.ts'
 import { serializeOffsetIndex, shiftOffsetIndex } from './page-index.ts'
 import type {
   ColumnChunk,
@@ -16,6 +16,7 @@ import type {
   Statistics,
 } from './parquet-thrift.ts'
 import type { ParquetColumn, ParquetSchema } from './schema-mapping.ts'
+import type { Pause } from './thrift.ts'
 
 /** A row group as it stands in some file. */
 export interface SourceRowGroup {
@@ -103,33 +104,35 @@ export class FileAssembler {
     this.#position += dataLength
   }
 
-  /** Everything after the last row group. Nothing may be added afterwards. */
-  finish(): AssembledFile {
+  /**
+   * Everything after the last row group. Nothing may be added afterwards.
+   * @param pause is called now and then while a file of many row groups and columns is described.
+   */
+  async finish(pause: Pause): Promise<AssembledFile> {
     const parts: Uint8Array[] = []
     let position = this.#position
-    const place = (bytes: Uint8Array): { offset: number; length: number } => {
+    const place = (bytes: Uint8Array | undefined): Place | undefined => {
+      if (bytes === undefined) return undefined
       parts.push(bytes)
       const offset = position
       position += bytes.length
       return { offset, length: bytes.length }
     }
     // All column indexes, then all offset indexes: a reader fetches either kind in one range.
-    const columnPlaces = this.#columnIndexes.map((row) => row.map((index) => index && place(index)))
-    const offsetPlaces = this.#offsetIndexes.map((row) => row.map((index) => index && place(index)))
-    const rowGroups = this.#rowGroups.map((rowGroup, g) => ({
-      ...rowGroup,
-      columns: rowGroup.columns.map((chunk, c) => {
-        const columnIndex = columnPlaces[g]?.[c]
-        const offsetIndex = offsetPlaces[g]?.[c]
-        return {
-          ...chunk,
-          column_index_offset: columnIndex?.offset,
-          column_index_length: columnIndex?.length,
-          offset_index_offset: offsetIndex?.offset,
-          offset_index_length: offsetIndex?.length,
-        }
-      }),
-    }))
+    const columnPlaces = this.#columnIndexes.map((row) => row.map(place))
+    const offsetPlaces = this.#offsetIndexes.map((row) => row.map(place))
+    const rowGroups: RowGroup[] = []
+    let described = 0
+    for (const [g, rowGroup] of this.#rowGroups.entries()) {
+      const columns = rowGroup.columns.map((chunk, c) =>
+        withIndexes(chunk, columnPlaces[g]?.[c], offsetPlaces[g]?.[c]),
+      )
+      rowGroups.push({ ...rowGroup, columns })
+      described += columns.length
+      if (described < CHUNKS_A_STEP) continue
+      described = 0
+      await pause()
+    }
     const metadata: FileMetaData = {
       version: 1,
       schema: this.#schema.elements,
@@ -140,7 +143,7 @@ export class FileAssembler {
       // Item 67: without it the bounds mean nothing to readers.
       column_orders: this.#schema.columns.map(() => ({ TYPE_ORDER: {} })),
     }
-    place(serializeFooter(metadata))
+    place(await serializeFooterInSteps(metadata, pause))
     return {
       tail: concat(parts, position - this.#position),
       sizeBytes: position,
@@ -166,6 +169,27 @@ export class FileAssembler {
 /** The offset of a chunk's first page. */
 export function firstPage(meta: ColumnMetaData): number {
   return Math.min(meta.dictionary_page_offset ?? meta.data_page_offset, meta.data_page_offset)
+}
+
+interface Place {
+  readonly offset: number
+  readonly length: number
+}
+
+const CHUNKS_A_STEP = 2000
+
+function withIndexes(
+  chunk: ColumnChunk,
+  columnIndex: Place | undefined,
+  offsetIndex: Place | undefined,
+): ColumnChunk {
+  return {
+    ...chunk,
+    column_index_offset: columnIndex?.offset,
+    column_index_length: columnIndex?.length,
+    offset_index_offset: offsetIndex?.offset,
+    offset_index_length: offsetIndex?.length,
+  }
 }
 
 function moveChunk(

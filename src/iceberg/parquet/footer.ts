@@ -6,7 +6,13 @@ import { FloeError } from '../../core/errors.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import type { ObjectStore } from '../../io/store.ts'
 import { FILE_META_DATA, type FileMetaData } from './parquet-thrift.ts'
-import { readThrift, writeThrift } from './thrift.ts'
+import {
+  type Pause,
+  readThrift,
+  readThriftInSteps,
+  writeThrift,
+  writeThriftInSteps,
+} from './thrift.ts'
 
 /** `PAR1`, at the start and the end of every file. */
 export const MAGIC: Uint8Array = Uint8Array.of(0x50, 0x41, 0x52, 0x31)
@@ -33,6 +39,8 @@ export async function readFooter(
     readonly sizeBytes?: number | undefined
     readonly limits: Limits
     readonly signal?: AbortSignal | undefined
+    /** Called now and then while a large footer is parsed. */
+    readonly pause?: Pause | undefined
   },
 ): Promise<ParquetFooter> {
   const request = options.signal === undefined ? {} : { signal: options.signal }
@@ -54,8 +62,13 @@ export async function readFooter(
   if (offset < tailOffset) {
     footer.set(await readRange(store, path, offset, tailOffset - offset, request))
   }
-  const metadata = parseFooter(footer, path, options.limits)
-  return { metadata, offset, fileSizeBytes: sizeBytes }
+  const metadata = await readThriftInSteps<FileMetaData>(
+    FILE_META_DATA,
+    footer,
+    footerName(path),
+    options.pause ?? (() => Promise.resolve()),
+  )
+  return { metadata: checked(metadata, path, options.limits), offset, fileSizeBytes: sizeBytes }
 }
 
 /**
@@ -63,7 +76,15 @@ export async function readFooter(
  * @throws CORRUPT_PARQUET naming the file and offset; ENCRYPTED_FILE; LIMIT_EXCEEDED by limits.schemaFields.
  */
 export function parseFooter(bytes: Uint8Array, path: string, limits: Limits): FileMetaData {
-  const { value } = readThrift<FileMetaData>(FILE_META_DATA, bytes, `the Parquet footer of ${path}`)
+  const { value } = readThrift<FileMetaData>(FILE_META_DATA, bytes, footerName(path))
+  return checked(value, path, limits)
+}
+
+function footerName(path: string): string {
+  return `the Parquet footer of ${path}`
+}
+
+function checked(value: FileMetaData, path: string, limits: Limits): FileMetaData {
   if (value.encryption_algorithm !== undefined) throw encrypted(path)
   if (value.schema.length === 0) throw notParquet(path, 'its schema is empty')
   // Lists and maps take up to three elements for each field.
@@ -74,7 +95,18 @@ export function parseFooter(bytes: Uint8Array, path: string, limits: Limits): Fi
 
 /** The Thrift bytes of a footer with its length and the magic: what a file ends with. */
 export function serializeFooter(metadata: FileMetaData): Uint8Array {
-  const thrift = writeThrift(FILE_META_DATA, metadata)
+  return withLength(writeThrift(FILE_META_DATA, metadata))
+}
+
+/** As {@link serializeFooter}, with pauses while the footer is large. */
+export async function serializeFooterInSteps(
+  metadata: FileMetaData,
+  pause: Pause,
+): Promise<Uint8Array> {
+  return withLength(await writeThriftInSteps(FILE_META_DATA, metadata, pause))
+}
+
+function withLength(thrift: Uint8Array): Uint8Array {
   const footer = new Uint8Array(thrift.length + 8)
   footer.set(thrift)
   new DataView(footer.buffer).setUint32(thrift.length, thrift.length, true)

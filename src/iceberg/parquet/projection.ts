@@ -96,7 +96,7 @@ function hasFieldIds(node: FileNode): boolean {
 
 const BY_ID: Matcher = {
   child(wanted, children) {
-    const node = children.find((c) => c.element.field_id === wanted.id)
+    const node = indexed(children, idIndexes, (child) => child.element.field_id).get(wanted.id)
     return node === undefined ? undefined : { node, below: BY_ID }
   },
   inside: () => BY_ID,
@@ -116,7 +116,7 @@ function byMapping(fields: readonly MappedField[]): Matcher {
 
 const BY_NAME: Matcher = {
   child(wanted, children) {
-    const node = children.find((c) => c.element.name === wanted.name)
+    const node = indexed(children, nameIndexes, (child) => child.element.name).get(wanted.name)
     return node === undefined ? undefined : { node, below: BY_NAME }
   },
   inside: () => BY_NAME,
@@ -130,6 +130,24 @@ const BY_POSITION: Matcher = {
     return node === undefined ? undefined : { node, below: BY_NAME }
   },
   inside: () => BY_NAME,
+}
+
+const idIndexes = new WeakMap<readonly FileNode[], Map<unknown, FileNode>>()
+const nameIndexes = new WeakMap<readonly FileNode[], Map<unknown, FileNode>>()
+
+/** The children of a group by a key, the first of equals; made once for a group. */
+function indexed(
+  children: readonly FileNode[],
+  indexes: WeakMap<readonly FileNode[], Map<unknown, FileNode>>,
+  key: (child: FileNode) => unknown,
+): Map<unknown, FileNode> {
+  let index = indexes.get(children)
+  if (index === undefined) {
+    index = new Map()
+    for (const child of children) if (!index.has(key(child))) index.set(key(child), child)
+    indexes.set(children, index)
+  }
+  return index
 }
 
 class Resolver {

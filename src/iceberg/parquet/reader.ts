@@ -98,7 +98,8 @@ export async function openParquetFile(
   const { footerCache, sizeBytes, limits, signal } = options
   let footer = footerCache?.get(path)
   if (footer === undefined) {
-    footer = await readFooter(store, path, { sizeBytes, limits, signal })
+    const pause = (): Promise<void> => options.pool.runtime.sleep(0, signal)
+    footer = await readFooter(store, path, { sizeBytes, limits, signal, pause })
     const weight = footer.fileSizeBytes - footer.offset + (footer.wholeFile?.length ?? 0)
     footerCache?.set(path, footer, weight)
   }

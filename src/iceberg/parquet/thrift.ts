@@ -88,6 +88,39 @@ export function writeThrift<T>(struct: ThriftStruct, value: T): Uint8Array {
   return writer.take()
 }
 
+/** Lets others run, now and then in the middle of long work. */
+export type Pause = () => Promise<void>
+
+/** As {@link readThrift} for a large struct: pauses between the elements of its lists every 128 KiB or so. */
+export async function readThriftInSteps<T>(
+  struct: ThriftStruct,
+  bytes: Uint8Array,
+  what: string,
+  pause: Pause,
+): Promise<T> {
+  const steps = new Reader(bytes, 0, what).steps(struct)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value as T
+    await pause()
+  }
+}
+
+/** As {@link writeThrift} for a large struct: pauses between the elements of its lists every 128 KiB or so. */
+export async function writeThriftInSteps<T>(
+  struct: ThriftStruct,
+  value: T,
+  pause: Pause,
+): Promise<Uint8Array> {
+  const writer = new Writer()
+  const steps = writer.steps(struct, value as Readonly<Record<string, unknown>>)
+  while (steps.next().done !== true) await pause()
+  return writer.take()
+}
+
+/** Bytes read or written between two pauses: a few milliseconds. */
+const STEP_BYTES = 128 * 1024
+
 const MAX_DEPTH = 64
 const TRUE = 1
 const FALSE = 2
@@ -121,8 +154,12 @@ function wireType(type: ThriftType): number {
     case 'string':
       return BINARY
     default:
-      return 'list' in type ? LIST : STRUCT
+      return isList(type) ? LIST : STRUCT
   }
+}
+
+function isList(type: ThriftType): type is { readonly list: ThriftType } {
+  return typeof type === 'object' && 'list' in type
 }
 
 class Reader {
@@ -149,21 +186,60 @@ class Reader {
       const wire = header & 0x0f
       const delta = header >>> 4
       id = delta === 0 ? this.zigzag() : id + delta
+      this.field(struct.byId[id], wire, value, depth + 1)
+    }
+    this.checkRequired(struct, value)
+    return value
+  }
+
+  /** Reads a struct, stopping every {@link STEP_BYTES} between elements of its own lists. */
+  *steps(struct: ThriftStruct): Generator<undefined, Record<string, unknown>> {
+    const value: Record<string, unknown> = {}
+    let id = 0
+    let stopped = this.pos
+    for (;;) {
+      const header = this.byte()
+      if (header === 0) break
+      const wire = header & 0x0f
+      const delta = header >>> 4
+      id = delta === 0 ? this.zigzag() : id + delta
       const field = struct.byId[id]
-      if (field === undefined || !fits(wire, field.type)) {
-        this.skip(wire, depth + 1, false)
-      } else if (field.type === 'bool') {
-        value[field.name] = wire === TRUE
-      } else {
-        value[field.name] = this.value(field.type, depth + 1)
+      if (field === undefined || !isList(field.type) || !fits(wire, field.type)) {
+        this.field(field, wire, value, 1)
+        continue
+      }
+      const element = field.type.list
+      const size = this.listSize(element)
+      const values: unknown[] = []
+      value[field.name] = values
+      for (let i = 0; i < size; i++) {
+        values.push(this.value(element, 2))
+        if (this.pos - stopped < STEP_BYTES) continue
+        stopped = this.pos
+        yield
       }
     }
+    this.checkRequired(struct, value)
+    return value
+  }
+
+  private field(
+    field: ThriftField | undefined,
+    wire: number,
+    value: Record<string, unknown>,
+    depth: number,
+  ): void {
+    if (field === undefined || !fits(wire, field.type)) this.skip(wire, depth, false)
+    else if (field.type === 'bool') value[field.name] = wire === TRUE
+    else value[field.name] = this.value(field.type, depth)
+  }
+
+  private checkRequired(struct: ThriftStruct, value: Readonly<Record<string, unknown>>): void {
     for (const field of struct.fields) {
       if (field.required && value[field.name] === undefined) {
         throw this.bad(`${struct.name} has no ${field.name}`)
       }
     }
-    return value
   }
 
   private value(type: ThriftType, depth: number): unknown {
@@ -183,17 +259,22 @@ class Reader {
       case 'string':
         return this.string()
       default:
-        return 'list' in type ? this.list(type.list, depth) : this.struct(type, depth)
+        return isList(type) ? this.list(type.list, depth) : this.struct(type, depth)
     }
   }
 
   private list(element: ThriftType, depth: number): unknown[] {
     this.enter(depth)
-    const { size, wire } = this.listHeader()
-    if (size > 0 && !fits(wire, element)) throw this.bad('a list of another element type')
+    const size = this.listSize(element)
     const values: unknown[] = []
     for (let i = 0; i < size; i++) values.push(this.value(element, depth + 1))
     return values
+  }
+
+  private listSize(element: ThriftType): number {
+    const { size, wire } = this.listHeader()
+    if (size > 0 && !fits(wire, element)) throw this.bad('a list of another element type')
+    return size
   }
 
   /** Every element takes at least a byte, so a size beyond the rest is a lie. */
@@ -377,21 +458,54 @@ class Writer {
     let last = 0
     for (const field of struct.fields) {
       const member = value[field.name]
-      if (member === undefined) {
-        assert(!field.required, `${struct.name}.${field.name} is set`)
-        continue
-      }
-      const wire = field.type === 'bool' ? (member === true ? TRUE : FALSE) : wireType(field.type)
-      const delta = field.id - last
-      if (delta > 0 && delta <= 15) this.byte((delta << 4) | wire)
-      else {
-        this.byte(wire)
-        this.zigzag(field.id)
-      }
+      if (!this.begin(struct, field, member, last)) continue
       last = field.id
       if (field.type !== 'bool') this.value(field.type, member)
     }
     this.byte(0)
+  }
+
+  /** Writes a struct, stopping every {@link STEP_BYTES} between elements of its own lists. */
+  *steps(
+    struct: ThriftStruct,
+    value: Readonly<Record<string, unknown>>,
+  ): Generator<undefined, void> {
+    let last = 0
+    let stopped = 0
+    for (const field of struct.fields) {
+      const member = value[field.name]
+      if (!this.begin(struct, field, member, last)) continue
+      last = field.id
+      if (!isList(field.type)) {
+        if (field.type !== 'bool') this.value(field.type, member)
+        continue
+      }
+      const values = member as readonly unknown[]
+      this.listHeader(field.type.list, values.length)
+      for (const element of values) {
+        this.value(field.type.list, element)
+        if (this.length - stopped < STEP_BYTES) continue
+        stopped = this.length
+        yield
+      }
+    }
+    this.byte(0)
+  }
+
+  /** Writes the header of a field. @returns false for a member that is not set. */
+  private begin(struct: ThriftStruct, field: ThriftField, member: unknown, last: number): boolean {
+    if (member === undefined) {
+      assert(!field.required, `${struct.name}.${field.name} is set`)
+      return false
+    }
+    const wire = field.type === 'bool' ? (member === true ? TRUE : FALSE) : wireType(field.type)
+    const delta = field.id - last
+    if (delta > 0 && delta <= 15) this.byte((delta << 4) | wire)
+    else {
+      this.byte(wire)
+      this.zigzag(field.id)
+    }
+    return true
   }
 
   take(): Uint8Array {
@@ -423,18 +537,22 @@ class Writer {
         this.string(value as string)
         return
     }
-    if (!('list' in type)) {
+    if (!isList(type)) {
       this.struct(type, value as Readonly<Record<string, unknown>>)
       return
     }
     const values = value as readonly unknown[]
-    const wire = wireType(type.list)
-    if (values.length < 15) this.byte((values.length << 4) | wire)
+    this.listHeader(type.list, values.length)
+    for (const element of values) this.value(type.list, element)
+  }
+
+  private listHeader(element: ThriftType, size: number): void {
+    const wire = wireType(element)
+    if (size < 15) this.byte((size << 4) | wire)
     else {
       this.byte(0xf0 | wire)
-      this.varint(values.length)
+      this.varint(size)
     }
-    for (const element of values) this.value(type.list, element)
   }
 
   private string(text: string): void {

@@ -319,7 +319,8 @@ function failureError(request: WorkerRequest, failure: WorkerFailure, limits: Li
   }
   return new FloeError(
     'CORRUPT_PARQUET',
-    `Cannot decode ${path}: ${failure.message}. Restore the file or rewrite it from its source`,
+    `Cannot decode ${path}: ${failure.kind === 'trap' ? 'the decoder broke on it' : failure.message}. ` +
+      'Restore the file or rewrite it from its source',
     { context: { file: path } },
   )
 }

@@ -3,7 +3,7 @@
  * bytes are placed into the file in order. So the row groups of one file are encoded in parallel, and memory is
  * bounded by a few of them. iceberg-writer.md §E.
  */
-import type { Schema as ArrowSchema, RecordBatch } from 'apache-arrow'
+import type { Schema as ArrowSchema, RecordBatch, Struct } from 'apache-arrow'
 import { assert, FloeError, throwIfAborted } from '../../core/errors.ts'
 import { stringifyJson } from '../../core/json.ts'
 import { VERSION } from '../../core/version.ts'
@@ -107,6 +107,7 @@ class Writer implements ParquetWriter {
   readonly #arrowSchema: ArrowSchema
   /** … and what the encoder takes them for. */
   readonly #encoderSchema: ArrowSchema
+  readonly #encoderType: Struct
   readonly #assembler: FileAssembler
   readonly #metrics: FileMetrics = emptyMetrics()
   readonly #stop = new AbortController()
@@ -122,6 +123,8 @@ class Writer implements ParquetWriter {
   #state: 'open' | 'closing' | 'done' = 'open'
   #rowBytesUnderWay = 0
   #rowBytesDone = 0
+  /** Bytes that were copied since the calling thread last did something else. */
+  #bytesSincePause = 0
   recordCount = 0
 
   constructor(options: OpenParquetWriterOptions) {
@@ -133,6 +136,7 @@ class Writer implements ParquetWriter {
     this.#options = { ...parquetWriteOptions(options.properties ?? {}), ...options.options }
     this.#arrowSchema = toArrowSchema(options.schema, 'write')
     this.#encoderSchema = encoderSchema(options.schema)
+    this.#encoderType = new (arrow().Struct)(this.#encoderSchema.fields)
     this.#assembler = new FileAssembler(
       parquetSchema,
       [{ key: 'iceberg.schema', value: stringifyJson(schemaToJson(options.schema)) }],
@@ -183,7 +187,11 @@ class Writer implements ParquetWriter {
       const isFull =
         group.rows >= this.#options.rowGroupRows || group.ipc.bytes >= this.#options.rowGroupBytes
       if (isFull) await this.#closeGroup()
-      else if (row < batch.numRows) await this.#pool.runtime.sleep(0)
+      this.#bytesSincePause += rows * rowBytes
+      if (this.#bytesSincePause >= PIECE_BYTES) {
+        this.#bytesSincePause = 0
+        await this.#pool.runtime.sleep(0)
+      }
       this.#checkOpen()
     }
   }
@@ -204,7 +212,7 @@ class Writer implements ParquetWriter {
       if (this.#failure !== undefined) throw this.#failure
       throwIfAborted(this.#signal, WHAT)
       if (this.#assembler.rowGroupCount === 0) await this.#out.write(MAGIC)
-      const file = this.#assembler.finish()
+      const file = await this.#assembler.finish(() => this.#pool.runtime.sleep(0))
       await this.#out.write(file.tail)
       const stat = await this.#out.close()
       assert(stat.sizeBytes === file.sizeBytes, 'the store holds every byte of the file', {
@@ -276,10 +284,9 @@ class Writer implements ParquetWriter {
 
   #collect(group: Group, rows: RecordBatch): void {
     // Under the schema of the table: names, field ids and what may be null are not the caller's to say.
-    const { RecordBatch: ArrowRecordBatch, Struct } = arrow()
-    const type = new Struct(this.#encoderSchema.fields)
+    const { RecordBatch: ArrowRecordBatch } = arrow()
     const { children } = rows.data
-    const data = columnData(type, { length: rows.numRows, nullCount: 0, children })
+    const data = columnData(this.#encoderType, { length: rows.numRows, nullCount: 0, children })
     const batch = new ArrowRecordBatch(this.#encoderSchema, data as RecordBatch['data'])
     group.ipc.add(batch)
     group.rows += rows.numRows

@@ -3,6 +3,7 @@
  * and memory. Groups parquet/* of the corpus.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isFloeError } from '../../../src/core/errors.ts'
 import type { FileNode } from '../../../src/iceberg/parquet/file-schema.ts'
@@ -13,7 +14,7 @@ import type { ParquetPool } from '../../../src/iceberg/parquet/worker-pool.ts'
 import type { NestedField, PrimitiveType, Type } from '../../../src/iceberg/spec/types.ts'
 import type { Value } from '../../../src/iceberg/spec/value.ts'
 import { type CorpusEntry, corpusIndex, corpusPath, describeCorpus } from '../../support/corpus.ts'
-import { openFile, openPool, putFile, readFile } from './support.ts'
+import { openFile, openPool, putFile, readFile, store } from './support.ts'
 
 /** Files of which some column has a type that Iceberg does not have, with what is said of it. */
 const UNSUPPORTED: Readonly<Record<string, RegExp>> = {
@@ -42,7 +43,11 @@ interface Outcome {
 
 /** Reads every column by itself, in the type that the file itself suggests. */
 async function readAll(path: string): Promise<Outcome & { file: ParquetFile }> {
-  const file = await openFile(pool, await putFile(corpusPath(path)))
+  return await readColumns(await putFile(corpusPath(path)))
+}
+
+async function readColumns(stored: string): Promise<Outcome & { file: ParquetFile }> {
+  const file = await openFile(pool, stored)
   const columns: Value[][] = []
   const errors: Error[] = []
   for (const [i, node] of file.fileSchema.root.children.entries()) {
@@ -135,6 +140,39 @@ describeCorpus('files of other writers', () => {
       }
     }
   })
+
+  it('gives rows or a typed error for files with changed bytes', async () => {
+    const originals = entries
+      .map((e) => e.path)
+      .filter((p) => p.endsWith('.parquet') && !p.includes('/bad/'))
+      .map((p) => [p, new Uint8Array(readFileSync(corpusPath(p)))] as const)
+      .filter(([, bytes]) => bytes.length < 60_000)
+    const change = fc.record({ at: fc.nat(2 ** 30), value: fc.nat(255) })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...originals),
+        fc.array(change, { minLength: 1, maxLength: 5 }),
+        fc.boolean(),
+        async ([name, original], changes, inFooter) => {
+          const bytes = Uint8Array.from(original)
+          const length = new DataView(bytes.buffer).getUint32(bytes.length - 8, true)
+          const start = inFooter ? bytes.length - 8 - length : 4
+          for (const { at, value } of changes) {
+            bytes[start + (at % (bytes.length - 8 - start))] = value
+          }
+          await store.put('memory://changed', bytes)
+          const { errors } = await readColumns('memory://changed').catch((error: Error) => ({
+            errors: [error],
+          }))
+          for (const error of errors) {
+            expect(isFloeError(error), `${name}: ${error.stack}`).toBe(true)
+            expect(error).not.toMatchObject({ kind: 'internal' })
+          }
+        },
+      ),
+      { numRuns: Number(process.env['FLOE_FUZZ_RUNS'] ?? 250) },
+    )
+  }, 120_000)
 
   it('reads all of it within bounded memory', () => {
     expect(process.resourceUsage().maxRSS).toBeLessThan(900 * 1024)
