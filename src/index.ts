@@ -59,14 +59,12 @@ export {
   type FsckProblem,
   type FsckReport,
 } from './iceberg/table/fsck/report.ts'
-export {
-  type CreateTableOptions,
-  type Lake,
-  type LakeOptions,
-  type OpenOptions,
-  type OpenTableOptions,
-  openLake,
-  openTable,
+export type {
+  CreateTableOptions,
+  Lake,
+  LakeOptions,
+  OpenOptions,
+  OpenTableOptions,
 } from './iceberg/table/lake.ts'
 export type { FileScanTask, ScanPlan, ScanReport } from './iceberg/table/scan/plan.ts'
 export type { ScanOptions, TableScan } from './iceberg/table/scan/table-scan.ts'
@@ -90,3 +88,4 @@ export type {
   PutOptions,
   RequestOptions,
 } from './io/store.ts'
+export { openLake, openTable } from './open.ts'

@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   'iceberg/parquet': 2,
   'iceberg/catalog': 3,
   'iceberg/table': 3,
+  open: 6,
   index: 6,
 }
 

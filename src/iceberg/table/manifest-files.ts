@@ -34,29 +34,39 @@ export async function loadManifestList(
   return list
 }
 
-/** The entries of a manifest, with what they inherit filled in. */
+export type LoadManifestOptions = Omit<ReadManifestOptions, 'manifest' | 'partition' | 'limits'> & {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The entries of a manifest in an array, with what they inherit filled in. */
 export async function loadManifest(
   env: Environment,
   metadata: TableMetadata,
   manifest: ManifestFile,
-  options: Omit<ReadManifestOptions, 'manifest' | 'partition' | 'limits'> & {
-    readonly signal?: AbortSignal | undefined
-  } = {},
+  options: LoadManifestOptions = {},
 ): Promise<ManifestEntry[]> {
+  return [...(await openManifest(env, metadata, manifest, options))]
+}
+
+/** The entries of a manifest one by one: whoever keeps few of many never has them all in memory. */
+export async function openManifest(
+  env: Environment,
+  metadata: TableMetadata,
+  manifest: ManifestFile,
+  options: LoadManifestOptions = {},
+): Promise<Iterable<ManifestEntry>> {
   const { signal, ...read } = options
   const spec = specById(metadata, manifest.partitionSpecId)
   const bytes = await env.store.get(manifest.manifestPath, {
     maxBytes: env.limits.manifestBytes,
     ...requestOptions(signal),
   })
-  return [
-    ...readManifest(bytes, {
-      manifest,
-      partition: partitionFields(spec, schemasNewestFirst(metadata)),
-      limits: env.limits,
-      ...read,
-    }),
-  ]
+  return readManifest(bytes, {
+    manifest,
+    partition: partitionFields(spec, schemasNewestFirst(metadata)),
+    limits: env.limits,
+    ...read,
+  })
 }
 
 /** The current schema, then the others from the newest back: where sources of old specs are looked up. */

@@ -13,12 +13,12 @@ import type { BoundExpression, BoundRef } from './expression.ts'
 /** What is known of one column over a set of rows. Undefined = not known. */
 export interface ColumnRange {
   /** Values, nulls and NaNs included. */
-  readonly valueCount?: number
-  readonly nullCount?: number
-  readonly nanCount?: number
+  readonly valueCount?: number | undefined
+  readonly nullCount?: number | undefined
+  readonly nanCount?: number | undefined
   /** No non-null, non-NaN value is below `lower` or above `upper`. */
-  readonly lower?: PrimitiveValue
-  readonly upper?: PrimitiveValue
+  readonly lower?: PrimitiveValue | undefined
+  readonly upper?: PrimitiveValue | undefined
 }
 
 /** Gives what is known of a column; an empty object where nothing is. */
@@ -51,7 +51,6 @@ export function rowsMightMatch(expression: BoundExpression, rangeOf: RangeOf): b
     }
   }
   if (onlyNulls(range)) return false
-  const { lower, upper } = range
   const compare = comparatorOf(ref.type)
   switch (expression.kind) {
     case 'compare': {
@@ -62,26 +61,26 @@ export function rowsMightMatch(expression: BoundExpression, rangeOf: RangeOf): b
       const ceiling = floatCeiling(value)
       switch (op) {
         case 'eq':
-          return !(isAbove(compare, lower, ceiling) || isBelow(compare, upper, floor))
+          return !(isAbove(compare, range.lower, ceiling) || isBelow(compare, range.upper, floor))
         case 'lt':
-          return lower === undefined || compare(lower, floor) < 0
+          return isBelow(compare, range.lower, floor) || range.lower === undefined
         case 'lt-eq':
-          return !isAbove(compare, lower, ceiling)
+          return !isAbove(compare, range.lower, ceiling)
         case 'gt':
-          return upper === undefined || compare(upper, ceiling) > 0
+          return isAbove(compare, range.upper, ceiling) || range.upper === undefined
         case 'gt-eq':
-          return !isBelow(compare, upper, floor)
+          return !isBelow(compare, range.upper, floor)
       }
       break
     }
     case 'set':
       if (expression.op === 'not-in') return true
       if (onlyNaNs(range)) return false
-      return anyWithin(expression.values, ref.type, lower, upper)
+      return anyWithin(expression.values, ref.type, range.lower, range.upper)
     case 'prefix':
       return expression.op === 'starts-with'
-        ? prefixMightMatch(expression.prefix as string, lower, upper)
-        : notPrefixMightMatch(expression.prefix as string, lower, upper)
+        ? prefixMightMatch(expression.prefix as string, range.lower, range.upper)
+        : notPrefixMightMatch(expression.prefix as string, range.lower, range.upper)
   }
   return true
 }

@@ -30,10 +30,10 @@ import type { PartitionSpec } from '../../spec/partition-spec.ts'
 import type { Schema } from '../../spec/schema.ts'
 import type { Snapshot } from '../../spec/snapshot.ts'
 import type { PrimitiveType } from '../../spec/types.ts'
-import type { PrimitiveValue } from '../../spec/value.ts'
+import type { PrimitiveValue, Value } from '../../spec/value.ts'
 import { valueFromBytes } from '../../spec/value-binary.ts'
 import type { Environment } from '../environment.ts'
-import { loadManifest, loadManifestList, schemasNewestFirst } from '../manifest-files.ts'
+import { loadManifestList, openManifest, schemasNewestFirst } from '../manifest-files.ts'
 import { specById } from '../table-state.ts'
 
 /** One data file to read. */
@@ -92,17 +92,19 @@ export async function planScan(env: Environment, options: PlanOptions): Promise<
   const tasks: FileScanTask[] = []
   const perManifest = await parallelMap(kept, env.limits.concurrentRequests, async (manifest) => {
     throwIfAborted(signal, 'Planning a scan')
-    const entries = await loadManifest(env, metadata, manifest, {
+    const found: FileScanTask[] = []
+    const entries = await openManifest(env, metadata, manifest, {
       metrics: needed.size === 0 ? 'none' : needed,
       liveOnly: true,
+      keepPartition: (partition) => {
+        const mayMatch = planner.partitionMightMatch(partition, manifest)
+        if (!mayMatch) filesSkipped++
+        return mayMatch
+      },
       signal,
     })
-    if (manifest.content === 'deletes') {
-      refuseDeletes(entries, manifest)
-      return []
-    }
-    const found: FileScanTask[] = []
     for (const entry of entries) {
+      if (manifest.content === 'deletes') throw unsupportedDelete(entry, manifest)
       const task = planner.task(entry, manifest)
       if (task === undefined) filesSkipped++
       else found.push(task)
@@ -156,22 +158,24 @@ class Planner {
     })
   }
 
+  partitionMightMatch(partition: readonly Value[], manifest: ManifestFile): boolean {
+    const { projected, index } = this.#forSpec(manifest.partitionSpecId)
+    if (projected.kind === 'true') return true
+    return evaluateExpression(projected, (id) => {
+      const field = index.get(id)
+      return field === undefined ? null : (partition[field.at] ?? null)
+    })
+  }
+
   task(entry: ManifestEntry, manifest: ManifestFile): FileScanTask | undefined {
     const { file } = entry
-    const { spec, projected, residuals, index } = this.#forSpec(manifest.partitionSpecId)
+    const { spec, residuals } = this.#forSpec(manifest.partitionSpecId)
     const sequenceNumber = entry.sequenceNumber ?? 0
     const { filter } = this.#options
     if (filter.kind === 'true') return { file, spec, sequenceNumber, residual: ALWAYS_TRUE }
-    if (projected.kind !== 'true') {
-      const mayMatch = evaluateExpression(projected, (id) => {
-        const field = index.get(id)
-        return field === undefined ? null : (file.partition[field.at] ?? null)
-      })
-      if (!mayMatch) return undefined
-    }
     const residual = residuals.residualFor(file.partition)
     if (residual.kind === 'false') return undefined
-    const rangeOf = (ref: BoundRef): ColumnRange => fileRange(file, ref)
+    const rangeOf = (ref: BoundRef): ColumnRange => new FileRange(file, ref)
     if (!rowsMightMatch(residual, rangeOf)) return undefined
     const decided = rowsMustMatch(residual, rangeOf)
     return { file, spec, sequenceNumber, residual: decided ? ALWAYS_TRUE : residual }
@@ -195,44 +199,47 @@ class Planner {
   }
 }
 
-/** What a manifest's metrics say of a column of one file. */
-export function fileRange(file: ContentFile, ref: BoundRef): ColumnRange {
-  const id = ref.fieldId
-  const lower = file.lowerBounds?.get(id)
-  const upper = file.upperBounds?.get(id)
-  const valueCount = file.valueCounts?.get(id)
-  const nullCount = file.nullValueCounts?.get(id)
-  const nanCount = file.nanValueCounts?.get(id)
-  return {
-    ...(valueCount === undefined ? {} : { valueCount }),
-    ...(nullCount === undefined ? {} : { nullCount }),
-    ...(nanCount === undefined ? {} : { nanCount }),
-    ...decodeBounds(ref.type, lower, upper),
+/** What a manifest's metrics say of a column of one file. Bounds are decoded when they are asked for. */
+class FileRange implements ColumnRange {
+  readonly #file: ContentFile
+  readonly #ref: BoundRef
+
+  constructor(file: ContentFile, ref: BoundRef) {
+    this.#file = file
+    this.#ref = ref
+  }
+
+  get valueCount(): number | undefined {
+    return this.#file.valueCounts?.get(this.#ref.fieldId)
+  }
+
+  get nullCount(): number | undefined {
+    return this.#file.nullValueCounts?.get(this.#ref.fieldId)
+  }
+
+  get nanCount(): number | undefined {
+    return this.#file.nanValueCounts?.get(this.#ref.fieldId)
+  }
+
+  get lower(): PrimitiveValue | undefined {
+    return decodeBound(this.#ref.type, this.#file.lowerBounds?.get(this.#ref.fieldId))
+  }
+
+  get upper(): PrimitiveValue | undefined {
+    return decodeBound(this.#ref.type, this.#file.upperBounds?.get(this.#ref.fieldId))
   }
 }
 
 function summaryRange(summary: FieldSummary, type: PrimitiveType): ColumnRange {
   return {
-    ...(summary.containsNull ? {} : { nullCount: 0 }),
-    ...(summary.containsNan === false ? { nanCount: 0 } : {}),
-    ...decodeBounds(type, summary.lowerBound, summary.upperBound),
+    nullCount: summary.containsNull ? undefined : 0,
+    nanCount: summary.containsNan === false ? 0 : undefined,
+    lower: decodeBound(type, summary.lowerBound),
+    upper: decodeBound(type, summary.upperBound),
   }
 }
 
-/** Bounds that are inverted or NaN say nothing (known-bugs.md 17). */
-function decodeBounds(
-  type: PrimitiveType,
-  lower: Uint8Array | undefined,
-  upper: Uint8Array | undefined,
-): Pick<ColumnRange, 'lower' | 'upper'> {
-  const low = decodeBound(type, lower)
-  const high = decodeBound(type, upper)
-  return {
-    ...(low === undefined ? {} : { lower: low }),
-    ...(high === undefined ? {} : { upper: high }),
-  }
-}
-
+/** A bound that is NaN says nothing. */
 function decodeBound(
   type: PrimitiveType,
   bytes: Uint8Array | undefined,
@@ -242,10 +249,8 @@ function decodeBound(
   return Number.isNaN(value) ? undefined : value
 }
 
-function refuseDeletes(entries: readonly ManifestEntry[], manifest: ManifestFile): void {
-  const entry = entries[0]
-  if (entry === undefined) return
-  throw new FloeError(
+function unsupportedDelete(entry: ManifestEntry, manifest: ManifestFile): FloeError {
+  return new FloeError(
     'UNSUPPORTED_DELETES',
     `Cannot scan: the delete file ${entry.file.filePath} (${entry.file.content}) would have to be applied, which this version cannot. Compact the table with the engine that wrote it, or scan an older snapshot`,
     { context: { file: entry.file.filePath, manifest: manifest.manifestPath } },

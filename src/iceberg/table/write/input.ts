@@ -23,7 +23,7 @@ export interface InputOptions {
 }
 
 /** Rows after which the event loop gets a turn. */
-const ROWS_PER_TURN = 8192
+const ROWS_PER_TURN = 16_384
 
 /**
  * Batches of the table's schema for writing.
@@ -38,28 +38,35 @@ export async function* inputBatches(
   await loadArrow()
   const arrowInput = new ArrowInput(schema, { table: options.table, limits: options.limits })
   const builder = new RowBatchBuilder(schema, { table: options.table, limits: options.limits })
+  const source = items(input)
   let sinceTurn = 0
-  for await (const item of items(input)) {
-    if (isArrowInput(item)) {
-      if (builder.rows > 0) yield builder.finish()
-      for (const batch of arrowInput.batches(item)) {
-        throwIfAborted(options.signal, 'An append')
-        yield batch
-      }
-      continue
-    }
+  /** Takes one item; true when a batch is due. */
+  const take = (item: unknown): boolean => {
+    if (isArrowInput(item)) return true
     builder.append(item)
-    if (++sinceTurn >= ROWS_PER_TURN) {
+    sinceTurn++
+    return builder.full || sinceTurn >= ROWS_PER_TURN
+  }
+  const due = async function* (item: unknown): AsyncGenerator<RecordBatch, void, undefined> {
+    throwIfAborted(options.signal, 'An append')
+    const isArrow = isArrowInput(item)
+    if (builder.full || (isArrow && builder.rows > 0)) yield builder.finish()
+    if (isArrow) yield* arrowInput.batches(item)
+    if (sinceTurn >= ROWS_PER_TURN) {
       sinceTurn = 0
-      throwIfAborted(options.signal, 'An append')
       await options.runtime.sleep(0)
     }
-    if (builder.full) yield builder.finish()
+  }
+  // Awaiting every row of a synchronous input would cost more than building it.
+  if (Symbol.iterator in source) {
+    for (const item of source) if (take(item)) yield* due(item)
+  } else {
+    for await (const item of source) if (take(item)) yield* due(item)
   }
   if (builder.rows > 0) yield builder.finish()
 }
 
-/** Synchronous inputs stay synchronous: awaiting every row would cost more than building it. */
+/** What to iterate over. @throws BAD_ARGUMENT */
 function items(input: AppendInput): Iterable<unknown> | AsyncIterable<unknown> {
   if (isArrowInput(input)) return [input]
   if (typeof input === 'object' && input !== null) {

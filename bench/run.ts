@@ -1,0 +1,245 @@
+/** The benchmarks: each figure beside its bar and a peer measured in the same run. `--help` explains the flags. */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import {
+  type Figure,
+  inChild,
+  machine,
+  median,
+  printFigures,
+  python,
+  quantile,
+  temporaryFolder,
+} from './measure.js'
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+const ROOT = join(HERE, '..', '..')
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const SUITES = ['append', 'scan', 'start', 'commit', 'planning'] as const
+if (flags.help) {
+  console.log(`npm run bench -- [--only ${SUITES.join(',')}] [--quick] [--help]
+
+  --only   some of the suites
+  --quick  a tenth of the rows
+Peers (PyIceberg, DuckDB, PyArrow) are run where \`npm run test:services\` has installed them.`)
+  process.exit(0)
+}
+const wanted = (name: (typeof SUITES)[number]): boolean =>
+  flags.only === undefined || flags.only.split(',').includes(name)
+const scale = flags.quick ? 10 : 1
+const script = (name: string): string => join(HERE, `${name}.js`)
+const figures: Figure[] = []
+const million = (n: number): string => `${(n / 1e6).toFixed(2)} M rows/s`
+
+/** The Python environment of the services harness, if it is there. */
+function peerInterpreter(): string | undefined {
+  const cache =
+    process.env['FLOE_CACHE'] ??
+    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'floe', 'services')
+  if (!existsSync(cache)) return undefined
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name, 'bin', 'python')
+    if (name.startsWith('python-') && existsSync(path)) return path
+  }
+  return undefined
+}
+const peer = peerInterpreter()
+const none = 'peer not installed'
+
+interface AppendResult {
+  readonly rowsPerSecond: number
+  readonly peakRssMiB: number
+  readonly metadata: string
+}
+
+const PYICEBERG_APPEND = `
+import sys, json, time, os, pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+n, work = int(sys.argv[1]), sys.argv[2]
+os.makedirs(work, exist_ok=True)
+c = SqlCatalog('p', uri='sqlite:///' + work + '/c.db', warehouse='file://' + work)
+c.create_namespace('b')
+t = pa.table({'id': pa.array(range(n), pa.int64()), 'name': pa.array(['user-%d' % ((i * 7919) % 100003) for i in range(n)]), 'score': pa.array([((i * 31) % 10007) / 7 for i in range(n)]), 'count': pa.array([(i * 17) % 5003 for i in range(n)], pa.int32()), 'at': pa.array([1767225600000000 + i * 1000 for i in range(n)], pa.timestamp('us', 'UTC'))})
+table = c.create_table('b.t', schema=t.schema)
+table.append(t.slice(0, 1000))
+s = time.time(); table.append(t); print(json.dumps(n / (time.time() - s)))`
+
+async function append(): Promise<void> {
+  const rows = 500_000 / scale
+  const folder = temporaryFolder()
+  try {
+    const pyiceberg = python<number>(peer, PYICEBERG_APPEND, [String(rows), `${folder.path}/py`])
+    for (const [form, bar] of [
+      ['batches', 1.2],
+      ['rows', 0.8],
+    ] as const) {
+      const runs: number[] = []
+      for (let i = 0; i < 3; i++) {
+        const result = await inChild<AppendResult>(script('append'), [
+          form,
+          String(rows),
+          `${folder.path}/${form}${i}`,
+        ])
+        runs.push(result.rowsPerSecond)
+      }
+      const best = Math.max(...runs)
+      figures.push({
+        name: `append ${rows} × 5 from ${form === 'rows' ? 'row objects' : 'Arrow batches'} (best of 3)`,
+        value: million(best),
+        bar: `≥ ${bar} M`,
+        reached: best >= bar * 1e6,
+        peer: pyiceberg === null ? none : `PyIceberg ${million(pyiceberg)}`,
+      })
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+const PEER_SCAN = `
+import sys, json, time, glob, os, duckdb, pyarrow.parquet as pq, pyarrow.dataset as ds, pyarrow.compute as pc
+meta, filtered = sys.argv[1].replace('file://', ''), sys.argv[2] == 'yes'
+con = duckdb.connect(config={'allow_unsigned_extensions': 'true'})
+for n in ('avro', 'httpfs', 'iceberg'):
+    con.execute("LOAD '" + glob.glob(os.path.join(sys.prefix, 'lib/python*/site-packages/duckdb_extension_%s/extensions/*/%s.duckdb_extension' % (n, n)))[0] + "'")
+con.execute('SET threads = 2')
+where = " where c0 < 100000 and s0 like 'value-1%'" if filtered else ''
+def duck():
+    s = time.time(); r = con.execute("select * from iceberg_scan('" + meta + "')" + where).fetch_record_batch(65536); n = sum(b.num_rows for b in r); return time.time() - s
+def arrow():
+    s = time.time(); d = ds.dataset(os.path.dirname(os.path.dirname(meta)) + '/data', format='parquet'); f = (pc.field('c0') < 100000) & pc.starts_with(pc.field('s0'), 'value-1') if filtered else None
+    n = sum(b.num_rows for b in d.to_batches(filter=f)); return time.time() - s
+duck(); arrow()
+print(json.dumps([duck(), arrow()]))`
+
+async function scan(): Promise<void> {
+  const rows = 10_000_000 / scale
+  const folder = temporaryFolder()
+  try {
+    const made = await inChild<AppendResult>(script('wide'), [String(rows), `${folder.path}/lake`])
+    figures.push({
+      name: `peak memory of appending ${rows} × 8 rows`,
+      value: `${made.peakRssMiB} MiB (${million(made.rowsPerSecond)})`,
+      bar: '≤ 512 MiB',
+      reached: made.peakRssMiB <= 512,
+    })
+    for (const filtered of ['no', 'yes']) {
+      const own = await inChild<{ rows: number; seconds: number }>(script('scan'), [
+        made.metadata,
+        filtered,
+      ])
+      const peers = python<[number, number]>(peer, PEER_SCAN, [made.metadata, filtered])
+      figures.push({
+        name: `scan of ${rows} × 8${filtered === 'yes' ? ', filtered' : ''}`,
+        value: `${own.seconds.toFixed(2)} s (${million(rows / own.seconds)})`,
+        peer:
+          peers === null
+            ? none
+            : `DuckDB ${peers[0].toFixed(2)} s (×${(own.seconds / peers[0]).toFixed(1)}), PyArrow ${peers[1].toFixed(2)} s (×${(own.seconds / peers[1]).toFixed(1)})`,
+      })
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+interface FirstRow {
+  readonly imported: number
+  readonly firstRow: number
+  readonly commits: readonly number[]
+}
+
+async function start(): Promise<void> {
+  const runs: FirstRow[] = []
+  for (let i = 0; i < 7; i++) {
+    const folder = temporaryFolder()
+    try {
+      runs.push(await inChild<FirstRow>(script('first-row'), [`${folder.path}/lake`]))
+    } finally {
+      folder.remove()
+    }
+  }
+  const imported = median(runs.map((r) => r.imported))
+  const first = median(runs.map((r) => r.firstRow))
+  figures.push(
+    {
+      name: 'import (median of 7)',
+      value: `${imported.toFixed(0)} ms`,
+      bar: '≤ 30 ms',
+      reached: imported <= 30,
+    },
+    {
+      name: 'import → first committed row (median of 7)',
+      value: `${first.toFixed(0)} ms`,
+      bar: '≤ 500 ms',
+      reached: first <= 500,
+    },
+  )
+}
+
+async function commit(): Promise<void> {
+  const folder = temporaryFolder()
+  try {
+    const { commits } = await inChild<FirstRow>(script('first-row'), [`${folder.path}/lake`, '500'])
+    const p50 = quantile(commits, 0.5)
+    figures.push(
+      {
+        name: 'commit of one row, local disk with fsync, p50 of 500',
+        value: `${p50.toFixed(1)} ms`,
+        bar: '≤ 15 ms',
+        reached: p50 <= 15,
+      },
+      { name: 'the same, p99', value: `${quantile(commits, 0.99).toFixed(1)} ms` },
+      {
+        name: 'commits 30–70 against 460–500, p50',
+        value: `${quantile(commits.slice(30, 70), 0.5).toFixed(1)} and ${quantile(commits.slice(460), 0.5).toFixed(1)} ms`,
+      },
+    )
+  } finally {
+    folder.remove()
+  }
+}
+
+async function planning(): Promise<void> {
+  const folder = temporaryFolder()
+  const files = 100_000 / scale
+  try {
+    const result = await inChild<Record<'all' | 'byBounds', { ms: number; files: number }>>(
+      script('planning'),
+      [String(files), folder.path],
+    )
+    for (const [name, { ms, files: kept }] of Object.entries(result)) {
+      figures.push({
+        name: `planning over ${files} files, ${name === 'all' ? 'no filter' : `filter by bounds (${kept} kept)`}`,
+        value: `${ms.toFixed(0)} ms`,
+        bar: '≤ 1000 ms',
+        reached: ms <= 1000,
+      })
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+if (wanted('append')) await append()
+if (wanted('start')) await start()
+if (wanted('commit')) await commit()
+if (wanted('planning')) await planning()
+if (wanted('scan')) await scan()
+console.log(`\n${machine()}\n`)
+printFigures(figures)
+const results = join(ROOT, 'bench', 'results')
+mkdirSync(results, { recursive: true })
+writeFileSync(
+  join(results, 'latest.json'),
+  JSON.stringify({ machine: machine(), figures }, null, 2),
+)
