@@ -24,7 +24,7 @@ import {
   withUnknown,
 } from './json-fields.ts'
 import type { FormatVersion, TableMetadata } from './metadata.ts'
-import { FIRST_PARTITION_FIELD_ID, type PartitionSpec } from './partition-spec.ts'
+import { FIRST_PARTITION_FIELD_ID, type PartitionSpec, UNPARTITIONED } from './partition-spec.ts'
 import {
   partitionFieldsFromJson,
   partitionSpecFromJson,
@@ -211,7 +211,10 @@ function readSpecs(
     throw bad('partition-specs', 'is missing')
   }
   if (formatVersion > 1 || (partitionSpecs.length > 0 && !isAbsent(o['default-spec-id']))) {
-    return { partitionSpecs, defaultSpecId: asInt(o['default-spec-id'], 'default-spec-id') }
+    const defaultSpecId = asInt(o['default-spec-id'], 'default-spec-id')
+    // Some catalogs list no spec where the table is not partitioned.
+    const none = partitionSpecs.length === 0 && defaultSpecId === UNPARTITIONED.specId
+    return { partitionSpecs: none ? [UNPARTITIONED] : partitionSpecs, defaultSpecId }
   }
   if (partitionSpecs.length > 0) {
     const defaultSpecId = partitionSpecs.reduce((id, spec) => Math.max(id, spec.specId), 0)
@@ -229,9 +232,14 @@ function readSortOrders(
     if (formatVersion > 1) throw bad('sort-orders', 'is missing')
     return { sortOrders: [UNSORTED], defaultSortOrderId: UNSORTED.orderId }
   }
+  const sortOrders = readArray(o, 'sort-orders', sortOrderFromJson)
+  const defaultSortOrderId = asInt(o['default-sort-order-id'], 'default-sort-order-id')
+  // The id of the unsorted order is reserved, so it means that also where it is not listed.
+  const listed = sortOrders.some((order) => order.orderId === UNSORTED.orderId)
   return {
-    sortOrders: readArray(o, 'sort-orders', sortOrderFromJson),
-    defaultSortOrderId: asInt(o['default-sort-order-id'], 'default-sort-order-id'),
+    sortOrders:
+      defaultSortOrderId === UNSORTED.orderId && !listed ? [...sortOrders, UNSORTED] : sortOrders,
+    defaultSortOrderId,
   }
 }
 

@@ -91,7 +91,10 @@ export const t: {
   readonly struct: <const C extends Columns>(
     fields: C,
   ) => ColumnType<{ -readonly [K in keyof C]: OutOf<C[K]> }, InputOf<C>>
+  /** The column may be null, or left out of a row. */
   readonly optional: <O, I>(column: ColumnType<O, I>) => ColumnType<O | null, I | null>
+  /** The column with a description for people, kept in the table's schema. */
+  readonly doc: <O, I>(column: ColumnType<O, I>, text: string) => ColumnType<O, I>
 } = {
   boolean: simple('boolean'),
   int: simple('int'),
@@ -132,6 +135,7 @@ export const t: {
   },
   struct: (fields) => ({ shape: { kind: 'struct', fields }, optional: false }),
   optional: (column) => ({ ...column, optional: true }) as ColumnType as never,
+  doc: (column, text) => ({ ...column, doc: text }),
 }
 
 /**
