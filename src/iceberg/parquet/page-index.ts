@@ -2,21 +2,12 @@
  * Page indexes: a ColumnIndex (bounds of each page) and an OffsetIndex (where each page is) for each column chunk,
  * between the column data and the footer.
  */
-import { COLUMN_INDEX, type ColumnIndex, OFFSET_INDEX, type OffsetIndex } from './parquet-thrift.ts'
+import { OFFSET_INDEX, type OffsetIndex } from './parquet-thrift.ts'
 import { readThrift, writeThrift } from './thrift.ts'
 
 /** @throws CORRUPT_PARQUET */
 export function parseOffsetIndex(bytes: Uint8Array, what: string): OffsetIndex {
   return readThrift<OffsetIndex>(OFFSET_INDEX, bytes, `the offset index of ${what}`).value
-}
-
-/** @throws CORRUPT_PARQUET */
-export function parseColumnIndex(bytes: Uint8Array, what: string): ColumnIndex {
-  return readThrift<ColumnIndex>(COLUMN_INDEX, bytes, `the column index of ${what}`).value
-}
-
-export function serializeColumnIndex(index: ColumnIndex): Uint8Array {
-  return writeThrift(COLUMN_INDEX, index)
 }
 
 export function serializeOffsetIndex(index: OffsetIndex): Uint8Array {

@@ -274,6 +274,8 @@ class Reader {
   private listSize(element: ThriftType): number {
     const { size, wire } = this.listHeader()
     if (size > 0 && !fits(wire, element)) throw this.bad('a list of another element type')
+    // A number in a list may take one byte here and eight in memory.
+    this.spend(size >>> 3)
     return size
   }
 
@@ -415,8 +417,9 @@ class Reader {
     this.spend()
   }
 
-  private spend(): void {
-    if (--this.budget < 0) throw this.bad('more objects than its size allows')
+  private spend(objects = 1): void {
+    this.budget -= objects
+    if (this.budget < 0) throw this.bad('more objects than its size allows')
   }
 
   private bad(why: string): FloeError {

@@ -51,7 +51,7 @@ export function openParquetPool(options: ParquetPoolOptions): ParquetPool {
 }
 
 /** Workers that run at once if nobody says otherwise. */
-export const DEFAULT_WORKERS = 2
+const DEFAULT_WORKERS = 2
 /** How long an aborted request may go on before its thread is ended. */
 const ABORT_GRACE_MS = 5_000
 const TRIES = 2

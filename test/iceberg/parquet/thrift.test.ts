@@ -135,6 +135,10 @@ describe('thrift', () => {
     const bytes = new Uint8Array(4_000_010)
     bytes.set([0x19, 0xfc, 0x80, 0x92, 0xf4, 0x01])
     expect(() => read(hollow, bytes)).toThrow(/more objects than its size allows/)
+    // And one of twenty million numbers.
+    const numbers = new Uint8Array(20_000_010)
+    numbers.set([0x99, 0xf6, 0x80, 0xda, 0xc4, 0x09])
+    expect(() => read(OUTER, numbers)).toThrow(/more objects than its size allows/)
   })
 
   it('gives FloeErrors alone for random bytes', () => {

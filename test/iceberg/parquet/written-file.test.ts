@@ -4,9 +4,11 @@ import { parseJson } from '../../../src/core/json.ts'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
 import { parseWholeFile } from '../../../src/iceberg/parquet/footer.ts'
 import { scanPages } from '../../../src/iceberg/parquet/page-headers.ts'
-import { parseColumnIndex, parseOffsetIndex } from '../../../src/iceberg/parquet/page-index.ts'
+import { parseOffsetIndex } from '../../../src/iceberg/parquet/page-index.ts'
 import {
+  COLUMN_INDEX,
   Codec,
+  type ColumnIndex,
   type ColumnMetaData,
   type FileMetaData,
   PAGE_HEADER,
@@ -186,11 +188,9 @@ describe('a file that floe writes', () => {
         continue
       }
       const at = chunk?.column_index_offset as number
-      const bounds = parseColumnIndex(
-        bytes.subarray(at, at + (chunk?.column_index_length as number)),
-        'x',
-      )
-      expect(bounds.null_pages.length).toBe(index.page_locations.length)
+      const bounds = readThrift<ColumnIndex>(COLUMN_INDEX, bytes, 'x', at)
+      expect(bounds.end - at).toBe(chunk?.column_index_length)
+      expect(bounds.value.null_pages.length).toBe(index.page_locations.length)
     }
     expect(lastIndexEnd).toBe(footerOffset)
   })
