@@ -165,7 +165,12 @@ class Pool implements ParquetPool {
   async #spawn(): Promise<void> {
     const url = this.#workerUrl ?? new URL(import.meta.resolve('#parquet-worker'))
     // The thread starts while the code that it is given compiles.
-    const worker = new Worker(url, { name: 'floe-parquet', execArgv: [] })
+    const worker = new Worker(url, {
+      name: 'floe-parquet',
+      execArgv: [],
+      // A worker's garbage is nearly all in large buffers: a small nursery has them collected sooner.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     const slot: Slot = { worker, job: undefined, grace: undefined, gone: false }
     worker.on('message', (reply: WorkerReply) => this.#onReply(slot, reply))
     let cause: unknown
