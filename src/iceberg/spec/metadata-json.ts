@@ -84,7 +84,7 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
   const { partitionSpecs, defaultSpecId } = readSpecs(o, formatVersion)
   const { sortOrders, defaultSortOrderId } = readSortOrders(o, formatVersion)
   const currentSnapshotId = readCurrentSnapshotId(o)
-  const snapshots = readArray(o, 'snapshots', snapshotFromJson)
+  const snapshots = readSnapshots(o, formatVersion)
   const metadata: TableMetadata = {
     formatVersion,
     ...optional(uuid, 'tableUuid', (id) => asString(id, 'table-uuid')),
@@ -178,7 +178,7 @@ function readFormatVersion(o: JsonObject, what: string): FormatVersion {
   if (formatVersion > SUPPORTED_FORMAT_VERSION) {
     throw new FloeError(
       'FORMAT_VERSION',
-      `Cannot read ${what}: it has format version ${formatVersion}, and ${SUPPORTED_FORMAT_VERSION} is the highest supported`,
+      `Cannot read ${what}: its format-version is ${formatVersion}, and ${SUPPORTED_FORMAT_VERSION} is the highest supported`,
       { context: { file: what, field: 'format-version', formatVersion } },
     )
   }
@@ -194,7 +194,11 @@ function readSchemas(
   const schemas = readArray(o, 'schemas', schemaFromJson)
   if (formatVersion > 1 || (schemas.length > 0 && !isAbsent(o['current-schema-id']))) {
     if (isAbsent(o['schemas'])) throw bad('schemas', 'is missing')
-    return { schemas, currentSchemaId: asInt(o['current-schema-id'], 'current-schema-id') }
+    const currentSchemaId = asInt(o['current-schema-id'], 'current-schema-id')
+    if (!schemas.some((s) => s.schemaId === currentSchemaId)) {
+      throw bad('current-schema-id', `${currentSchemaId} is not among the schemas`)
+    }
+    return { schemas, currentSchemaId }
   }
   const schema = schemaFromJson(o['schema'], 'schema')
   const others = schemas.filter((s) => s.schemaId !== schema.schemaId)
@@ -277,6 +281,12 @@ function readLastPartitionId(
   return last
 }
 
+/** Snapshots of v1 have no sequence numbers, whatever their writer put there (item 136). */
+function readSnapshots(o: JsonObject, formatVersion: FormatVersion): readonly Snapshot[] {
+  const snapshots = readArray(o, 'snapshots', snapshotFromJson)
+  return formatVersion > 1 ? snapshots : snapshots.map((s) => ({ ...s, sequenceNumber: 0 }))
+}
+
 /** Required in v3; a table that never had a snapshot has assigned no ids, whatever its writer left out. */
 function readNextRowId(
   o: JsonObject,
@@ -340,13 +350,10 @@ function readArray<T>(
 
 /** What the specification demands between fields (items 6, 9, reliability.md §1 rule 10). */
 function checkConsistent(m: TableMetadata): void {
-  const schemaIds = unique('schemas', 'the schema id', m.schemas, (s) => s.schemaId)
+  unique('schemas', 'the schema id', m.schemas, (s) => s.schemaId)
   const specIds = unique('partition-specs', 'the spec id', m.partitionSpecs, (s) => s.specId)
   const orderIds = unique('sort-orders', 'the order id', m.sortOrders, (s) => s.orderId)
   const snapshotIds = unique('snapshots', 'the snapshot id', m.snapshots, (s) => s.snapshotId)
-  if (!schemaIds.has(m.currentSchemaId)) {
-    throw bad('current-schema-id', `${m.currentSchemaId} is not among the schemas`)
-  }
   if (!specIds.has(m.defaultSpecId)) {
     throw bad('default-spec-id', `${m.defaultSpecId} is not among the partition specs`)
   }
