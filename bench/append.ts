@@ -35,7 +35,7 @@ if (form === 'batches') {
   await source.append(rows(total))
   for await (const batch of source.scan({ batchRows: CHUNK }).batches()) batches.push(batch)
 }
-await table.append(rows(1000))
+await table.append(rows(20_000))
 const started = performance.now()
 if (form === 'batches') await table.append(batches as never)
 else await table.append(rows(total))

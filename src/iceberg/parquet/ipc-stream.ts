@@ -4,10 +4,14 @@
  */
 import type { RecordBatch, RecordBatchStreamWriter, Schema } from 'apache-arrow'
 import { arrow } from '../columns/arrow.ts'
+import { giveSharedBuffer, takeSharedBuffer } from './shared-buffers.ts'
 
 export class IpcStream {
   readonly #writer: RecordBatchStreamWriter
   #pieces: Uint8Array[] = []
+  #buffers: SharedArrayBuffer[] = []
+  /** Bytes taken of the last buffer. */
+  #used = 0
   #chunks: Uint8Array[] = []
   #chunkBytes = 0
   #bytes = 0
@@ -47,17 +51,31 @@ export class IpcStream {
     return pieces
   }
 
+  /** Gives the memory of the finished stream back; its pieces must not be read any more. */
+  release(): void {
+    for (const buffer of this.#buffers) giveSharedBuffer(buffer)
+    this.#buffers = []
+  }
+
   #collect(): void {
-    const piece = new Uint8Array(new SharedArrayBuffer(this.#chunkBytes))
+    const length = this.#chunkBytes
+    let buffer = this.#buffers.at(-1)
+    if (buffer === undefined || this.#used + length > buffer.byteLength) {
+      buffer = takeSharedBuffer(length)
+      this.#buffers.push(buffer)
+      this.#used = 0
+    }
+    const piece = new Uint8Array(buffer, this.#used, length)
     let at = 0
     for (const chunk of this.#chunks) {
       piece.set(chunk, at)
       at += chunk.byteLength
     }
+    this.#used += length
     this.#chunks = []
     this.#chunkBytes = 0
     this.#pieces.push(piece)
-    this.#bytes += piece.length
+    this.#bytes += length
   }
 }
 

@@ -321,6 +321,8 @@ class Writer implements ParquetWriter {
     const before = this.#written
     const written = encoded
       .then(async (result) => {
+        // Only now is nobody reading it; after a failure some thread still might.
+        group.ipc.release()
         await before
         if (this.#failure === undefined) await this.#place(result)
         this.#rowBytesDone += bytes
