@@ -9,7 +9,7 @@ import { decodeMetadataFile } from '../../../src/iceberg/metadata-file/metadata-
 import type { TableMetadata } from '../../../src/iceberg/spec/metadata.ts'
 import { metadataFromJson, metadataToJson } from '../../../src/iceberg/spec/metadata-json.ts'
 import { ancestorsOf } from '../../../src/iceberg/spec/refs.ts'
-import { corpusIndex, corpusPath, describeCorpus } from '../../support/corpus.ts'
+import { corpusIndex, corpusPath, corpusPresent, describeCorpus } from '../../support/corpus.ts'
 
 const limits = resolveLimits()
 const load = (path: string): TableMetadata =>
@@ -114,9 +114,10 @@ describeCorpus('corpus metadata (known-bugs 24, 25)', () => {
 })
 
 describeCorpus('every metadata file of the corpus tables', () => {
-  const files = readdirSync(corpusPath('tables'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.metadata\.json$/.test(file))
-    .sort()
+  const all = corpusPresent
+    ? readdirSync(corpusPath('tables'), { recursive: true, encoding: 'utf8' })
+    : []
+  const files = all.filter((file) => /\.metadata\.json$/.test(file)).sort()
 
   const PLACEHOLDER = 'duck-bigquery/metadata/v0.metadata.json'
 
