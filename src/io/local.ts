@@ -103,9 +103,7 @@ export class LocalStore implements ObjectStore {
     throwIfAborted(options.signal, `Writing ${path}`)
     const durability = options.durability ?? this.#durability
     const final = localPath(path)
-    const folder = await this.#ensureFolder(final, durability)
-    const temporary = this.#temporaryName(folder)
-    const file = await attempt(path, () => open(temporary, 'wx'))
+    const { folder, temporary, file } = await this.#openTemporary(path, final, durability)
     return new LocalWriter(path, file, {
       sync: durability === 'fsync',
       temporary,
@@ -124,25 +122,23 @@ export class LocalStore implements ObjectStore {
     throwIfAborted(options.signal, `Writing ${path}`)
     const durability = options.durability ?? this.#durability
     const final = localPath(path)
-    const folder = await this.#ensureFolder(final, durability)
     if (this.#exclusive === 'link') {
-      const result = await this.#linkIfAbsent(path, final, folder, bytes, durability)
+      const result = await this.#linkIfAbsent(path, final, bytes, durability)
       if (result !== 'no-links') return result
       this.#exclusive = 'o-excl'
     }
+    const folder = await this.#ensureFolder(final, durability)
     return this.#createExclusive(path, final, folder, bytes, durability)
   }
 
   async #linkIfAbsent(
     path: string,
     final: string,
-    folder: string,
     bytes: Uint8Array,
     durability: Durability,
   ): Promise<PutIfAbsentResult | 'no-links'> {
-    const temporary = this.#temporaryName(folder)
+    const { folder, temporary, file } = await this.#openTemporary(path, final, durability)
     return attempt(path, async () => {
-      const file = await open(temporary, 'wx')
       try {
         await file.writeFile(bytes)
         if (durability === 'fsync') await file.datasync()
@@ -248,6 +244,24 @@ export class LocalStore implements ObjectStore {
 
   #temporaryName(folder: string): string {
     return `${folder}/${TEMPORARY}${uuidV4(this.#runtime)}`
+  }
+
+  /** A new temporary file beside the final one. A folder that was removed since it was last used is made again. */
+  async #openTemporary(
+    path: string,
+    final: string,
+    durability: Durability,
+  ): Promise<{ folder: string; temporary: string; file: FileHandle }> {
+    for (let again = true; ; again = false) {
+      const folder = await this.#ensureFolder(final, durability)
+      const temporary = this.#temporaryName(folder)
+      try {
+        return { folder, temporary, file: await open(temporary, 'wx') }
+      } catch (error) {
+        if (errorCode(error) !== 'ENOENT' || !again) throw translate(path, error)
+        this.#folders.delete(folder)
+      }
+    }
   }
 
   async #ensureFolder(final: string, durability: Durability): Promise<string> {

@@ -43,6 +43,9 @@ export interface VersionedObjectTuning {
   readonly maintainEvery: number
 }
 
+/** How often one version is put before its outcome is given up as unknown. */
+const PUT_ATTEMPTS = 4
+
 /** More versions than this since the last look are found by a list instead. */
 const MAX_FOLLOWED = 8
 
@@ -264,42 +267,42 @@ export class VersionedObjectCatalog implements Catalog {
         `The catalog would take ${bytes.length} bytes, more than limits.metadataBytes = ${this.#limits.metadataBytes}. Spread the tables over several lakes`,
       )
     }
-    let created = false
     let lastError: unknown
-    for (let attempt = 0; attempt < 4; attempt++) {
-      try {
-        created = (await this.#store.putIfAbsent(path, bytes)) === 'created'
-        lastError = undefined
-      } catch (error) {
-        if (isDefiniteFailure(error)) throw error
-        lastError = error
+    let mayBeStored = false
+    // From the first put on, an error that is not a certain refusal of that put leaves the outcome open.
+    try {
+      for (let attempt = 0; attempt < PUT_ATTEMPTS; attempt++) {
+        try {
+          if ((await this.#store.putIfAbsent(path, bytes)) === 'created') {
+            return await this.#confirm(version, base)
+          }
+          lastError = undefined
+        } catch (error) {
+          if (!mayBeStored && isDefiniteFailure(error)) throw new DefiniteFailure(error)
+          mayBeStored = true
+          lastError = error
+        }
+        // Taken, or an answer that never came: only what is stored there tells whose it is.
+        const found = await this.#readBack(path)
+        if (found === 'unavailable' || (found === 'unreadable' && mayBeStored)) break
+        if (found === 'unreadable') return 'taken'
+        if (found !== 'absent') {
+          return found.id === version.id ? await this.#confirm(version, base) : 'taken'
+        }
+        await this.#runtime.sleep(Math.floor(50 * 2 ** attempt * this.#runtime.random()))
       }
-      if (created) break
-      // Taken, or an answer that never came: only what is stored there tells whose it is.
-      const found = await this.#readBack(path)
-      if (found === 'unreadable') {
-        if (lastError === undefined) return 'taken'
-        break
-      }
-      if (found !== 'absent') {
-        if (found.id !== version.id) return 'taken'
-        created = true
-        break
-      }
-      if (lastError === undefined) break
-      await this.#runtime.sleep(Math.floor(50 * 2 ** attempt * this.#runtime.random()))
+    } catch (error) {
+      if (error instanceof DefiniteFailure) throw error.reason
+      lastError = error
     }
-    if (!created) {
-      return {
-        status: 'unknown',
-        error: new FloeError(
-          'COMMIT_STATE_UNKNOWN',
-          `The catalog did not answer whether commit ${version.commitId} was stored as ${path}. Nothing was cleaned up. Look for floe.commit-id ${version.commitId} in the table's snapshots before doing it again`,
-          { cause: lastError, context: { commitId: version.commitId, file: path } },
-        ),
-      }
+    return {
+      status: 'unknown',
+      error: new FloeError(
+        'COMMIT_STATE_UNKNOWN',
+        `The catalog did not answer whether commit ${version.commitId} was stored as ${path}. Nothing was cleaned up. Look for floe.commit-id ${version.commitId} in the table's snapshots before doing it again`,
+        { cause: lastError, context: { commitId: version.commitId, file: path } },
+      ),
     }
-    return this.#confirm(version, base)
   }
 
   /** After a put: the late-writer rule, then bookkeeping. */
@@ -333,6 +336,9 @@ export class VersionedObjectCatalog implements Catalog {
       for (let n = current.number - 1; n >= wanted.number; n--) {
         const found = await this.#readBack(catalogVersionPath(this.#folder, n))
         if (found === 'absent') return false
+        if (found === 'unavailable') {
+          throw new FloeError('STORE_UNAVAILABLE', `The catalog version ${n} cannot be read now`)
+        }
         if (found === 'unreadable') continue
         parent = found
         break
@@ -399,7 +405,7 @@ export class VersionedObjectCatalog implements Catalog {
       const storeReadAtMs = await this.#store.now()
       const found = await this.#readBack(catalogVersionPath(this.#folder, number))
       if (found === 'absent') return { ...latest, readAtMs, storeReadAtMs }
-      if (found === 'unreadable' || found.parentId !== latest.version.id) return undefined
+      if (typeof found === 'string' || found.parentId !== latest.version.id) return undefined
       latest = { version: found, highest: number, readAtMs, storeReadAtMs }
     }
     return undefined
@@ -423,6 +429,11 @@ export class VersionedObjectCatalog implements Catalog {
       const path = catalogVersionPath(this.#folder, number)
       const found = await this.#readBack(path)
       if (found === 'absent') continue
+      if (found === 'unavailable') {
+        throw new FloeError('STORE_UNAVAILABLE', `The catalog object ${path} cannot be read now`, {
+          context: { file: path },
+        })
+      }
       if (found !== 'unreadable') {
         if (found.number !== number)
           throw corrupt(path, `it says that it is version ${found.number}`)
@@ -461,15 +472,14 @@ export class VersionedObjectCatalog implements Catalog {
   }
 
   /** What is stored under a version's name, never throwing for damaged content. */
-  async #readBack(path: string): Promise<CatalogVersion | 'absent' | 'unreadable'> {
+  async #readBack(path: string): Promise<CatalogVersion | 'absent' | 'unreadable' | 'unavailable'> {
     try {
       const bytes = await this.#store.get(path, { maxBytes: this.#limits.metadataBytes })
       return decodeCatalogVersion(bytes, path)
     } catch (error) {
       if (isFloeError(error, 'FILE_NOT_FOUND')) return 'absent'
-      if (isFloeError(error, 'CORRUPT_CATALOG') || isFloeError(error, 'STORE_UNAVAILABLE')) {
-        return 'unreadable'
-      }
+      if (isFloeError(error, 'CORRUPT_CATALOG')) return 'unreadable'
+      if (isFloeError(error, 'STORE_UNAVAILABLE')) return 'unavailable'
       throw error
     }
   }
@@ -530,6 +540,14 @@ function withChanges(version: CatalogVersion, changes: readonly PointerChange[])
     if (next !== null) namespaces.add(identifier.namespace.join('.'))
   }
   return { ...version, tables, namespaces: [...namespaces].sort() }
+}
+
+/** Carries a refusal past the handler that turns all else into an unknown outcome. */
+class DefiniteFailure {
+  readonly reason: unknown
+  constructor(reason: unknown) {
+    this.reason = reason
+  }
 }
 
 /** Failures after which nothing can have been stored. */

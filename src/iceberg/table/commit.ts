@@ -9,7 +9,7 @@
  * - unknown: nobody can tell. Nothing is deleted, nothing is sent again; the caller gets COMMIT_STATE_UNKNOWN.
  * iceberg-writer.md items 112–119, reliability.md §1.
  */
-import { FloeError, isFloeError, throwIfAborted } from '../../core/errors.ts'
+import { FloeError, throwIfAborted } from '../../core/errors.ts'
 import { backoffMs } from '../../core/retry.ts'
 import { uuidV4, uuidV7 } from '../../core/runtime.ts'
 import { joinLocation } from '../../io/location.ts'
@@ -224,7 +224,10 @@ function hasCommit(metadata: TableMetadata, commitId: string): boolean {
   return false
 }
 
-/** Metadata files that fell out of the log, where the table asks for that (item 10). */
+/**
+ * Metadata files that fell out of the log, where the table asks for that (item 10). Never throws: the commit has
+ * been made, and an error now would pass for its failure.
+ */
 async function deleteOldMetadata(
   env: Environment,
   bases: readonly (TableState | null)[],
@@ -233,8 +236,7 @@ async function deleteOldMetadata(
   for (const [i, state] of next.entries()) {
     const base = bases[i] ?? null
     if (state === null || base === null || state === base) continue
-    const { properties } = state.metadata
-    if (!boolean(properties, TableProperty.METADATA_DELETE_AFTER_COMMIT, false)) continue
+    if (!wantsDeletion(state.metadata)) continue
     const kept = new Set(state.metadata.metadataLog.map((entry) => entry.metadataFile))
     const dropped = base.metadata.metadataLog
       .map((entry) => entry.metadataFile)
@@ -243,12 +245,21 @@ async function deleteOldMetadata(
   }
 }
 
-/** Deletes files that are certainly not referenced; what cannot be deleted is left for orphan removal. */
+function wantsDeletion(metadata: TableMetadata): boolean {
+  try {
+    return boolean(metadata.properties, TableProperty.METADATA_DELETE_AFTER_COMMIT, false)
+  } catch {
+    // A value that is neither true nor false does not ask for anything to be deleted.
+    return false
+  }
+}
+
+/** Deletes files that are certainly not referenced; what cannot be deleted is left for orphan removal. Never throws. */
 export async function deleteQuietly(env: Environment, paths: readonly string[]): Promise<void> {
   if (paths.length === 0) return
   try {
     await env.store.delete(paths)
-  } catch (error) {
-    if (!isFloeError(error)) throw error
+  } catch {
+    // Nothing refers to these files, so nobody is harmed by their staying.
   }
 }

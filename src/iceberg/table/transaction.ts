@@ -11,6 +11,7 @@ import type { ContentFile } from '../manifest/entry.ts'
 import type { MetadataUpdate } from '../spec/updates.ts'
 import {
   type CommitAttempt,
+  type CommitResult,
   commitChanges,
   deleteQuietly,
   type StagedChange,
@@ -195,20 +196,12 @@ export class Transaction {
     this.#checkOpen()
     this.#state = 'committing'
     const stages = [...this.#stages.values()]
+    let result: CommitResult
     try {
-      const result =
+      result =
         stages.length === 0
           ? { commitId: this.#options.commitId ?? '', attempts: 0, states: [] }
           : await commitChanges(this.#env, this.#catalog, stages, this.#options)
-      this.#state = 'committed'
-      // Found committed by an earlier run: what this run staged is not part of it.
-      if (result.attempts === 0) await this.#discard(stages)
-      this.#onCommitted(result.states as readonly TableState[])
-      return {
-        commitId: result.commitId,
-        attempts: result.attempts,
-        tables: stages.map((stage, i) => tableResult(stage, result.states[i] as TableState)),
-      }
     } catch (error) {
       if (isFloeError(error, 'COMMIT_STATE_UNKNOWN')) {
         this.#state = 'unknown'
@@ -217,6 +210,16 @@ export class Transaction {
       this.#state = 'rolled-back'
       await this.#discard(stages)
       throw error
+    }
+    // From here on the commit is made: nothing may be deleted that it refers to.
+    this.#state = 'committed'
+    // Found committed by an earlier run: what this run staged is not part of it.
+    if (result.attempts === 0) await this.#discard(stages)
+    this.#onCommitted(result.states as readonly TableState[])
+    return {
+      commitId: result.commitId,
+      attempts: result.attempts,
+      tables: stages.map((stage, i) => tableResult(stage, result.states[i] as TableState)),
     }
   }
 

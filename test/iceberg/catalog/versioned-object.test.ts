@@ -194,6 +194,58 @@ describe('the catalog of a lake', () => {
     })
   })
 
+  it('stays unknown when a lost answer is followed by a refusal: the first put may have landed', async () => {
+    class LandsThenRefuses extends MemoryStore {
+      mode: 'off' | 'full' | 'denied' = 'off'
+      puts = 0
+      override async putIfAbsent(path: string, bytes: Uint8Array): Promise<PutIfAbsentResult> {
+        if (this.mode === 'off') return super.putIfAbsent(path, bytes)
+        if (this.puts++ === 0) {
+          // Lost on its way; it lands after the second try was refused.
+          throw new FloeError('STORE_UNAVAILABLE', 'the connection was lost')
+        }
+        throw new FloeError('STORE_FULL', 'full')
+      }
+      override get(path: string, options?: object): Promise<Uint8Array> {
+        if (this.mode === 'denied' && this.puts > 0) {
+          return Promise.reject(new FloeError('PERMISSION_DENIED', 'denied'))
+        }
+        return super.get(path, options)
+      }
+    }
+    for (const mode of ['full', 'denied'] as const) {
+      const store = new LandsThenRefuses(systemRuntime)
+      const catalog = await open(store, { runtime: new TestClock().runtime })
+      store.mode = mode
+      const outcome = await catalog.commit(put('a', null, 'x'), { commitId: '1' })
+      expect(outcome.status, mode).toBe('unknown')
+    }
+  })
+
+  it('stays unknown when a late writer cannot read the chain', async () => {
+    class Blind extends MemoryStore {
+      blind = false
+      override get(path: string, options?: object): Promise<Uint8Array> {
+        if (this.blind && /\d{20}\.json$/.test(path)) {
+          return Promise.reject(new FloeError('STORE_UNAVAILABLE', 'blind'))
+        }
+        return super.get(path, options)
+      }
+    }
+    const clock = new TestClock()
+    const store = new Blind(clock.runtime)
+    const catalog = await open(store, { runtime: clock.runtime })
+    await catalog.commit(put('a', null, 'a1'), { commitId: '1' })
+    clock.nowMs += 600_000
+    store.blind = true
+    const outcome = await catalog.commit(put('a', 'a1', 'a2'), { commitId: '2' })
+    expect(outcome.status).toBe('unknown')
+    store.blind = false
+    expect(await (await open(store, { runtime: clock.runtime })).loadPointers([id('a')])).toEqual([
+      'a2',
+    ])
+  })
+
   it('refuses a store whose put-if-absent is not atomic, 100 of 100 times', async () => {
     /** Answers single puts correctly and loses races, as S3Mock does. */
     class Racy extends MemoryStore {

@@ -44,7 +44,7 @@ interface Vector {
 const typeOf = (text: string): PrimitiveType =>
   typeFromJson(text.replace(/^fixed\((\d+)\)$/, 'fixed[$1]'), 'a vector') as PrimitiveType
 
-function valueOf(type: PrimitiveType, text: string): PrimitiveValue {
+function vectorValue(type: PrimitiveType, text: string): PrimitiveValue {
   switch (type.kind) {
     case 'int':
       return Number(text)
@@ -72,7 +72,7 @@ describeCorpus('transform vectors', () => {
       ...(vectors['bucket'] ?? []),
     ]) {
       const t = typeOf(type)
-      expect(hashValue(t, valueOf(t, value)), `${type} ${value}`).toBe(hash)
+      expect(hashValue(t, vectorValue(t, value)), `${type} ${value}`).toBe(hash)
     }
   })
 
@@ -82,7 +82,7 @@ describeCorpus('transform vectors', () => {
       for (const [key, bucket] of Object.entries(vector)) {
         if (!key.startsWith('bucket[')) continue
         expect(
-          applyTransform(transformFromText(key), t, valueOf(t, vector.value)),
+          applyTransform(transformFromText(key), t, vectorValue(t, vector.value)),
           `${vector.type} ${vector.value} ${key}`,
         ).toBe(bucket)
       }

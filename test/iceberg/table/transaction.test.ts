@@ -120,6 +120,65 @@ class LossyStore extends MemoryStore {
   }
 }
 
+describe('after a commit', () => {
+  it('housekeeping that fails does not pass for a failure of the commit', async () => {
+    class NoDeletes extends MemoryStore {
+      override delete(): Promise<void> {
+        return Promise.reject(new TypeError('no deletes today'))
+      }
+    }
+    const lake = await memoryLake({ store: new NoDeletes(systemRuntime) })
+    const table = await lake.createTable('x.a', numbers, {
+      properties: {
+        'write.metadata.delete-after-commit.enabled': 'true',
+        'write.metadata.previous-versions-max': '1',
+      },
+    })
+    for (let n = 0; n < 4; n++) await table.append([{ n }])
+    await expect(
+      table.setProperties({ 'write.metadata.delete-after-commit.enabled': 'perhaps' }),
+    ).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
+    const latest = await lake.table('x.a')
+    expect(await latest.scan().count()).toBe(4)
+    await expectSound(latest)
+  })
+
+  it('old metadata files go where the table asks for that, and stay otherwise (item 10)', async () => {
+    for (const enabled of ['true', 'false']) {
+      const store = new MemoryStore(systemRuntime)
+      const lake = await memoryLake({ store })
+      const table = await lake.createTable('x.a', numbers, {
+        properties: {
+          'write.metadata.delete-after-commit.enabled': enabled,
+          'write.metadata.previous-versions-max': '2',
+        },
+      })
+      for (let n = 0; n < 6; n++) await table.append([{ n }])
+      const files = (await paths(store)).filter((p) => p.endsWith('.metadata.json'))
+      expect(files).toHaveLength(enabled === 'true' ? 3 : 7)
+      expect(table.metadata.metadataLog).toHaveLength(2)
+      await expectSound(table)
+    }
+  })
+
+  it('small manifests are merged, so that their number stays bounded (item 25)', async () => {
+    const lake = await memoryLake()
+    for (const formatVersion of [2, 3] as const) {
+      const table = await lake.createTable(`x.m${formatVersion}`, numbers, {
+        formatVersion,
+        properties: { 'commit.manifest.min-count-to-merge': '5' },
+      })
+      for (let n = 0; n < 23; n++) await table.append([{ n }])
+      const { report } = await table.scan().plan()
+      expect(report.manifests).toBeLessThanOrEqual(5)
+      expect(report.files).toBe(23)
+      const found = await table.scan().toArray()
+      expect(found.map((r) => Number(r.n))).toEqual(Array.from({ length: 23 }, (_, n) => n))
+      await expectSound(table)
+    }
+  })
+})
+
 describe('lost answers (known-bugs.md 1, 2)', () => {
   it('a commit that landed is found and counted once', async () => {
     const store = new LossyStore(systemRuntime)

@@ -94,12 +94,12 @@ export class DataWriter {
   /** Completes all files. @throws what encoding or the store fail with; then call {@link abort}. */
   async close(): Promise<readonly ContentFile[]> {
     const partitions = [...this.#partitions.values()]
-    this.#partitions.clear()
     await parallelMap(partitions, this.#env.pool.size * 2, async (partition) => {
       throwIfAborted(this.#signal, 'Writing data files')
       if (partition.pending.length > 0) await this.#drain(partition)
       await this.#complete(partition)
     })
+    this.#partitions.clear()
     return this.#files
   }
 
@@ -155,8 +155,8 @@ export class DataWriter {
   async #complete(partition: Partition): Promise<void> {
     const { file } = partition
     if (file === undefined) return
-    partition.file = undefined
     const result = await file.writer.close()
+    partition.file = undefined
     this.#files.push({
       content: 'data',
       filePath: file.path,
