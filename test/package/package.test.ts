@@ -1,6 +1,7 @@
 /** Holds package.json to its promises: exact pins, few runtime packages, no install scripts, types first. */
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { publint } from 'publint'
 import { describe, expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -72,5 +73,10 @@ describe('package.json', () => {
   it('names no registry host in the lock file', () => {
     const hosts = Object.values(lock.packages).flatMap((p) => p.resolved ?? [])
     expect(hosts.filter((url) => !url.startsWith('https://registry.npmjs.org/'))).toEqual([])
+  })
+
+  it('passes publint', async () => {
+    const { messages } = await publint({ pkgDir: ROOT, level: 'suggestion', pack: false })
+    expect(messages).toEqual([])
   })
 })

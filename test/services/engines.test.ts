@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { openTable } from '../../src/index.ts'
 import { compareRows, rowsFromFloe } from './canonical.ts'
-import { ENGINES, post, read, sparkSql, WORK } from './client.ts'
+import { ENGINES, post, read, sparkSql, trino, WORK } from './client.ts'
 
 const spark = ENGINES.includes('spark')
 
@@ -82,4 +82,49 @@ result = t.metadata_location
     expect(compareRows(expected, rowsFromFloe(all, table.schema.fields)), 'floe').toBeNull()
     await table.close()
   })
+})
+
+describe.runIf(ENGINES.includes('trino'))('tables that Trino wrote', () => {
+  for (const version of [2, 3]) {
+    it(`v${version}: partitioned, several inserts, read by all engines and by floe`, async () => {
+      const table = `floe.written.t${version}`
+      await trino(
+        `CREATE SCHEMA IF NOT EXISTS floe.written WITH (location = 'file://${WORK}/trino-wh/written')`,
+      )
+      await trino(
+        `CREATE TABLE ${table} (id bigint, n integer, x double, r real, ok boolean, d decimal(20, 4), day date, tm time(6), ts timestamp(6), tz timestamp(6) with time zone, s varchar, b varbinary, u uuid, a array(integer), m map(varchar, bigint), st row(p integer, q varchar))
+         WITH (format = 'PARQUET', format_version = ${version}, partitioning = ARRAY['month(day)', 'bucket(id, 4)'])`,
+      )
+      for (const from of [1, 4]) {
+        await trino(
+          `INSERT INTO ${table} SELECT id, cast(id as integer) * -7, nan(), real '1.25', id % 2 = 0, decimal '1234567890123456.7891', date '1969-12-31' + interval '30' day * id, time '23:59:59.999999', timestamp '1969-12-31 23:59:59.999999', timestamp '2026-11-24 12:00:00.000001 UTC', 'größe 😀 ' || cast(id as varchar), x'00ff', uuid '12151fd2-7586-11e9-8f9e-2a86e4085a59', array[1, null, 3], map(array['k'], array[bigint '9007199254740993']), cast(row(1, 'q') as row(p integer, q varchar)) FROM unnest(sequence(${from}, ${from + 2})) AS t(id)`,
+        )
+      }
+      await trino(`INSERT INTO ${table} (id) VALUES (100)`)
+      const [log] = await trino(
+        `SELECT file FROM floe.written."t${version}$metadata_log_entries" ORDER BY timestamp DESC LIMIT 1`,
+      )
+      const metadata = String(log?.['file'])
+      const expected = await trino(`SELECT * FROM ${table}`)
+      expect(expected).toHaveLength(7)
+      // Spark has no time type: it reads the rest.
+      const withoutTime = Object.keys(expected[0] ?? {}).filter((name) => name !== 'tm')
+      for (const engine of ENGINES) {
+        if (engine === 'spark') {
+          await expect(read(engine, { metadata })).rejects.toThrow(/time/i)
+          continue
+        }
+        expect(compareRows(expected, await read(engine, { metadata })), engine).toBeNull()
+      }
+      const floe = await openTable(metadata)
+      const rows = await floe.scan().toArray({ form: 'json' })
+      expect(compareRows(expected, rowsFromFloe(rows, floe.schema.fields)), 'floe').toBeNull()
+      const some = await floe
+        .scan({ where: { day: { gte: '1970-03-01' }, id: { lt: 100 } }, select: withoutTime })
+        .toArray()
+      expect(some).toHaveLength(5)
+      expect((await floe.fsck({ data: 'all' })).problems).toEqual([])
+      await floe.close()
+    })
+  }
 })

@@ -2,14 +2,20 @@
  * A writer that sleeps while others commit and old catalog versions are pruned must be rejected and rebase: its put
  * succeeds on a number that nobody has any more, and may not count (docs/architecture.md, decision 3).
  */
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
 import { type Runtime, systemRuntime } from '../../../src/core/runtime.ts'
 import { parseIdentifier } from '../../../src/iceberg/catalog/identifier.ts'
 import { VersionedObjectCatalog } from '../../../src/iceberg/catalog/versioned-object.ts'
+import { LocalStore } from '../../../src/io/local.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
 import type { PutIfAbsentResult } from '../../../src/io/store.ts'
+import { temporaryFolder } from '../../support/lakes.ts'
 
+const WRITER = fileURLToPath(new URL('../../fixtures/late-writer.js', import.meta.url))
 const location = 'memory://lake'
 const HOUR = 3_600_000
 
@@ -29,6 +35,54 @@ class HoldingStore extends MemoryStore {
 }
 
 describe('a late writer', () => {
+  it('stopped with SIGSTOP across a pruning ends in rejected, and its rebased commit counts', async () => {
+    const folder = temporaryFolder()
+    const store = new LocalStore({ runtime: systemRuntime, durability: 'os' })
+    const open = () =>
+      VersionedObjectCatalog.open({
+        store,
+        location: `file://${folder}`,
+        runtime: systemRuntime,
+        limits: DEFAULT_LIMITS,
+        tuning: { pruneAfterMs: 50, pruneKeep: 3, maintainEvery: 1 },
+      })
+    const others = await open()
+    const change = (expected: string | null, next: string) => [
+      { identifier: parseIdentifier('ns.busy'), expected, next },
+    ]
+    await others.commit(change(null, 'b0'), { commitId: 'start' })
+    const child = spawn(process.execPath, [WRITER, `file://${folder}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      const lines: string[] = []
+      const ended = new Promise((resolve) => child.on('close', resolve))
+      const holding = new Promise<void>((resolve) => {
+        createInterface({ input: child.stdout }).on('line', (line) => {
+          lines.push(line)
+          if (line === 'holding') resolve()
+        })
+      })
+      await holding
+      child.kill('SIGSTOP')
+      for (let i = 1; i <= 12; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        await others.commit(change(`b${i - 1}`, `b${i}`), { commitId: `c${i}` })
+      }
+      // The number that the stopped writer is about to take is free again.
+      expect(await store.stat(`file://${folder}/catalog/00000000000000000003.json`)).toBeNull()
+      child.kill('SIGCONT')
+      await ended
+      expect(lines).toEqual(['holding', '{"status":"rejected"}', '{"status":"committed"}'])
+      const fresh = await open()
+      expect(
+        await fresh.loadPointers([parseIdentifier('ns.late'), parseIdentifier('ns.busy')]),
+      ).toEqual(['l1', 'b12'])
+    } finally {
+      if (child.exitCode === null) child.kill('SIGKILL')
+    }
+  })
+
   it('is rejected after a pruning and its rebased commit counts', async () => {
     let nowMs = 1_800_000_000_000
     const runtime: Runtime = { ...systemRuntime, now: () => nowMs, sleep: async () => undefined }

@@ -57,7 +57,7 @@ async function editMetadata(f: Fixture, edit: (json: JsonObject) => void): Promi
 describe('fsck', () => {
   it('names all invariants of docs/fsck.md, (a) to (k)', () => {
     expect(Object.values(FSCK_CHECKS).map((text) => text.slice(0, 3))).toEqual(
-      [...'abcdefghijk'].map((letter) => `(${letter})`),
+      'abcdefghijk'.split('').map((letter) => `(${letter})`),
     )
   })
 
