@@ -12,12 +12,12 @@ describe('Secret', () => {
 
   it.each([
     ['String', () => String(secret)],
-    ['a template', () => `${secret}`],
+    ['a concatenation', () => `a ${String(secret)}`],
     ['JSON.stringify', () => JSON.stringify({ secret, list: [secret] })],
     ['inspect', () => inspect({ secret }, { depth: 9, showHidden: true })],
     ['format', () => format('%s %o %j %O', secret, secret, secret, secret)],
     ['Object.entries', () => JSON.stringify(Object.entries(secret))],
-    ['a spread', () => JSON.stringify({ ...secret })],
+    ['a copy', () => JSON.stringify(Object.assign({}, secret))],
     ['an error', () => inspect(new Error('x', { cause: secret }))],
   ])('does not show in %s', (_, print) => {
     expect(print()).not.toContain('hunter2')

@@ -113,6 +113,24 @@ describeCorpus('corpus metadata (known-bugs 24, 25)', () => {
   }
 })
 
+describeCorpus('corpus metadata of views', () => {
+  const views = corpusIndex().filter((entry) => entry.kind === 'view-metadata')
+
+  it('is there', () => {
+    expect(views.length).toBeGreaterThan(0)
+  })
+
+  it.each(views)('$id is not taken for a table', ({ path }) => {
+    let error: unknown
+    try {
+      load(path)
+    } catch (e) {
+      error = e
+    }
+    expect(isFloeError(error) && error.kind).toBe('invalid-data')
+  })
+})
+
 describeCorpus('every metadata file of the corpus tables', () => {
   const all = corpusPresent
     ? readdirSync(corpusPath('tables'), { recursive: true, encoding: 'utf8' })
