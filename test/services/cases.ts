@@ -233,7 +233,11 @@ const predicates: readonly Predicate[] = [
 const TRANSFORMS: Readonly<Record<string, readonly string[]>> = {
   identity: ['region'],
   'identity int, date, boolean': ['n', 'day', 'flag'],
-  'identity decimal, uuid': ['amount'],
+  'identity decimal': ['amount'],
+  'identity long': ['id'],
+  'identity uuid, timestamps': ['u', 'ts', 'local'],
+  'identity binary, double': ['bin', 'x'],
+  void: ['void(n)', 'flag'],
   bucket: ['bucket(8, id)'],
   'bucket of every type': ['bucket(3, region)', 'bucket(3, day)', 'bucket(3, ts)'],
   'bucket decimal, uuid, binary': ['bucket(3, amount)', 'bucket(3, u)', 'bucket(3, bin)'],
