@@ -1,5 +1,6 @@
 /** Bounds of columns: truncation that keeps them bounds, and what floats may be. Items 98, 99 of iceberg-writer.md. */
 import type { PrimitiveType } from './types.ts'
+import { toWellFormed } from './unicode.ts'
 import type { PrimitiveValue } from './value.ts'
 
 /** A lower bound of at most `length` code points or bytes: a prefix is never greater than the value. */
@@ -8,7 +9,7 @@ export function truncateLower(
   value: PrimitiveValue,
   length: number,
 ): PrimitiveValue {
-  if (type.kind === 'string') return codePointPrefix(value as string, length)
+  if (type.kind === 'string') return codePointPrefix(toWellFormed(value as string), length)
   if (type.kind === 'binary' && (value as Uint8Array).length > length) {
     return (value as Uint8Array).slice(0, length)
   }
@@ -17,14 +18,15 @@ export function truncateLower(
 
 /**
  * An upper bound of at most `length` code points or bytes, or undefined if there is none: the last unit that can
- * be incremented is, and what follows it is dropped. Code points skip the surrogates (D7FF → E000).
+ * be incremented is, and what follows it is dropped. Code points skip the surrogates (D7FF → E000). A lone
+ * surrogate counts as the U+FFFD that is stored for it.
  */
 export function truncateUpper(
   type: PrimitiveType,
   value: PrimitiveValue,
   length: number,
 ): PrimitiveValue | undefined {
-  if (type.kind === 'string') return stringUpper(value as string, length)
+  if (type.kind === 'string') return stringUpper(toWellFormed(value as string), length)
   if (type.kind === 'binary') return bytesUpper(value as Uint8Array, length)
   return value
 }

@@ -59,7 +59,7 @@ export function valueToBytes(type: PrimitiveType, value: PrimitiveValue): Uint8A
 
 /**
  * The value of a binary form. Accepts the shorter forms that type promotion leaves behind: 4 bytes for a long, a
- * double or a timestamp (from int, float, date), decimals of any width.
+ * double or a timestamp without a zone (from int, float, date), decimals of any width. Bytes are not copied.
  * @throws CORRUPT_MANIFEST for a length or content that the type cannot have.
  */
 export function valueFromBytes(type: PrimitiveType, bytes: Uint8Array): PrimitiveValue {
@@ -74,17 +74,20 @@ export function valueFromBytes(type: PrimitiveType, bytes: Uint8Array): Primitiv
       if (length === 4) return view.getInt32(0, true)
       break
     case 'long':
-    case 'time':
       if (length === 8) return view.getBigInt64(0, true)
       if (length === 4) return BigInt(view.getInt32(0, true))
       break
-    case 'timestamp':
+    case 'time':
     case 'timestamptz':
+    case 'timestamptz_ns':
+      // No type is promoted to these: a date has no zone.
+      if (length === 8) return view.getBigInt64(0, true)
+      break
+    case 'timestamp':
       if (length === 8) return view.getBigInt64(0, true)
       if (length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000n
       break
     case 'timestamp_ns':
-    case 'timestamptz_ns':
       if (length === 8) return view.getBigInt64(0, true)
       if (length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000_000n
       break

@@ -14,18 +14,22 @@ export function comparatorOf(type: PrimitiveType): Comparator {
   switch (type.kind) {
     case 'float':
     case 'double':
-      return (a, b) => compareFloats(a as number, b as number)
+      return compareFloats as Comparator
     case 'string':
-      return (a, b) => compareStrings(a as string, b as string)
+      return compareStrings as Comparator
     case 'fixed':
     case 'binary':
     case 'geometry':
     case 'geography':
-      return (a, b) => compareBytes(a as Uint8Array, b as Uint8Array)
+      return compareBytes as Comparator
     default:
-      // Booleans, numbers and bigints; a uuid's canonical text orders as its bytes do.
-      return (a, b) => (a < b ? -1 : a > b ? 1 : 0)
+      return comparePlain
   }
+}
+
+/** Booleans, numbers and bigints; a uuid's canonical text orders as its bytes do. */
+function comparePlain(a: PrimitiveValue, b: PrimitiveValue): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** Order of code points, which is the order of UTF-8 bytes. */
@@ -62,13 +66,6 @@ export function compareFloats(a: number, b: number): number {
     return (Object.is(a, -0) ? 0 : 1) - (Object.is(b, -0) ? 0 : 1)
   }
   return (Number.isNaN(a) ? 1 : 0) - (Number.isNaN(b) ? 1 : 0)
-}
-
-/** Equality as predicates see it: −0.0 equals +0.0, NaN equals nothing. */
-export function valuesEqual(type: PrimitiveType, a: PrimitiveValue, b: PrimitiveValue): boolean {
-  if (a instanceof Uint8Array) return compareBytes(a, b as Uint8Array) === 0
-  if (type.kind === 'float' || type.kind === 'double') return a === b
-  return a === b
 }
 
 /**

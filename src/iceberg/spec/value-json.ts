@@ -23,7 +23,11 @@ import type { Type } from './types.ts'
 import type { StructValue, Value } from './value.ts'
 import { bytesToHex } from './value-binary.ts'
 
-/** The JSON form of a value. Struct values are keyed by field id, maps are `{keys, values}`. */
+/**
+ * The JSON form of a value. Struct values are keyed by field id, maps are `{keys, values}`.
+ * @throws BAD_JSON for a NaN, an infinity or a double beyond 10^79, which our JSON does not hold exactly;
+ *   UNSUPPORTED_TYPE for a type without JSON values.
+ */
 export function valueToJson(type: Type, value: Value): JsonValue {
   if (value === null) return null
   switch (type.kind) {
@@ -35,7 +39,7 @@ export function valueToJson(type: Type, value: Value): JsonValue {
       return value as JsonValue
     case 'float':
     case 'double':
-      return value as number
+      return floatToJson(value as number)
     case 'decimal':
       return formatDecimal(value as bigint, type.scale)
     case 'date':
@@ -54,8 +58,9 @@ export function valueToJson(type: Type, value: Value): JsonValue {
     case 'struct': {
       const out = jsonObject()
       for (const field of type.fields) {
-        const item = (value as StructValue)[field.name]
-        if (item !== undefined) out[String(field.id)] = valueToJson(field.type, item)
+        // Own fields only: a field may be called "constructor".
+        if (!Object.hasOwn(value as StructValue, field.name)) continue
+        out[String(field.id)] = valueToJson(field.type, (value as StructValue)[field.name] ?? null)
       }
       return out
     }
@@ -93,10 +98,12 @@ export function valueFromJson(type: Type, json: JsonValue, what: string): Value 
       if (typeof json === 'bigint' && BigInt.asIntN(64, json) === json) return json
       throw bad(what, 'a 64-bit integer')
     case 'float':
-    case 'double':
-      if (typeof json === 'bigint') return Number(json)
-      if (typeof json === 'number') return type.kind === 'float' ? Math.fround(json) : json
-      throw bad(what, 'a number')
+    case 'double': {
+      if (typeof json !== 'number' && typeof json !== 'bigint') throw bad(what, 'a number')
+      const value = type.kind === 'float' ? Math.fround(Number(json)) : Number(json)
+      if (!Number.isFinite(value)) throw bad(what, `a ${type.kind} within its range`)
+      return value
+    }
     case 'decimal': {
       const parsed = parseDecimal(asString(json, what), type.precision, type.scale)
       if ('unscaled' in parsed && fitsPrecision(parsed.unscaled, type.precision)) {
@@ -110,16 +117,10 @@ export function valueFromJson(type: Type, json: JsonValue, what: string): Value 
       return parseTime(asString(json, what)) ?? fail(what, 'a time')
     case 'timestamp':
     case 'timestamptz':
-      return (
-        parseTimestamp(asString(json, what), type.kind === 'timestamptz', 1_000_000n) ??
-        fail(what, `a ${type.kind}`)
-      )
+      return timestampFromJson(json, type.kind === 'timestamptz', 1_000_000n, what)
     case 'timestamp_ns':
     case 'timestamptz_ns':
-      return (
-        parseTimestamp(asString(json, what), type.kind === 'timestamptz_ns', 1_000_000_000n) ??
-        fail(what, `a ${type.kind}`)
-      )
+      return timestampFromJson(json, type.kind === 'timestamptz_ns', 1_000_000_000n, what)
     case 'string':
       return asString(json, what)
     case 'uuid': {
@@ -165,6 +166,29 @@ export function valueFromJson(type: Type, json: JsonValue, what: string): Value 
     case 'unknown':
       throw bad(what, `null, the only default of a ${type.kind}`)
   }
+}
+
+/**
+ * A float as JSON: an integer beyond 2^53 goes as a bigint with its exact digits, since as a `number` it would be
+ * taken for a rounded one. The parser reads integers of up to 80 digits.
+ */
+function floatToJson(value: number): JsonValue {
+  if (!(Math.abs(value) < 1e79)) {
+    throw new FloeError(
+      'BAD_JSON',
+      `Cannot write the number ${value} as a JSON single value. Give one between -1e79 and 1e79, or null`,
+    )
+  }
+  return Number.isInteger(value) && Math.abs(value) > 2 ** 53 ? BigInt(value) : value
+}
+
+function timestampFromJson(json: JsonValue, utc: boolean, perSecond: bigint, what: string): bigint {
+  const ticks = parseTimestamp(asString(json, what), utc, perSecond)
+  if (ticks === undefined || BigInt.asIntN(64, ticks) !== ticks) {
+    const zone = utc ? 'with a zone' : 'without a zone'
+    throw bad(what, `a timestamp ${zone}, of ${perSecond} ticks a second, within 64 bits`)
+  }
+  return ticks
 }
 
 function hexBytes(text: string, what: string): Uint8Array {

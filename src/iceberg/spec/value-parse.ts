@@ -8,17 +8,21 @@ import type { LiteralInput } from './expressions/expression.ts'
 import { parseDate, parseTime, parseTimestamp } from './temporal.ts'
 import { typeText } from './type-text.ts'
 import type { PrimitiveType } from './types.ts'
+import { isWellFormed } from './unicode.ts'
 import type { PrimitiveValue } from './value.ts'
 
-/** A literal that the type cannot hold but that still has an order against its values. */
+/** A literal that the type cannot hold but that still has an order against all of its values. */
 export interface OutOfRange {
   readonly outOfRange: 'above' | 'below'
 }
 
+const ABOVE: OutOfRange = Object.freeze({ outOfRange: 'above' })
+const BELOW: OutOfRange = Object.freeze({ outOfRange: 'below' })
+
 /**
- * The value of a literal for a column of the type.
- * Integers beyond an int or long column, and numbers with a fraction, come back as their side of the range or
- * between two values, so that `x < 3000000000` on an int column stays meaningful.
+ * The value of a literal for a column of the type. Numbers beyond the range of an integer, decimal or timestamp
+ * column come back as their side of it, so that `x < 3000000000` on an int column stays meaningful. Nothing is
+ * rounded: a fraction for an integer column or a digit beyond a decimal's scale is refused.
  * @throws TYPE_MISMATCH naming column, literal and accepted forms.
  */
 export function coerceLiteral(
@@ -37,7 +41,7 @@ export function coerceLiteral(
     case 'float':
     case 'double':
       if (typeof input === 'number') return input
-      if (typeof input === 'bigint' && BigInt(Number(input)) === input) return Number(input)
+      if (typeof input === 'bigint' && isExact(input)) return Number(input)
       break
     case 'decimal':
       return decimal(input, type, column)
@@ -54,7 +58,7 @@ export function coerceLiteral(
       }
       break
     case 'time':
-      if (typeof input === 'bigint') return input
+      if (typeof input === 'bigint') return int64(input)
       if (typeof input === 'string') {
         const micros = parseTime(input)
         if (micros !== undefined) return micros
@@ -67,7 +71,8 @@ export function coerceLiteral(
     case 'timestamptz_ns':
       return timestamp(input, type, 1_000_000_000n, column)
     case 'string':
-      if (typeof input === 'string') return input
+      // A lone surrogate stands for no character: no stored string holds one.
+      if (typeof input === 'string' && isWellFormed(input)) return input
       break
     case 'uuid':
       if (typeof input === 'string' && UUID.test(input)) return input.toLowerCase()
@@ -92,11 +97,29 @@ function integer<T extends PrimitiveValue>(
   let value: bigint
   if (typeof input === 'bigint') value = input
   else if (typeof input === 'number' && Number.isSafeInteger(input)) value = BigInt(input)
-  else if (input === Number.POSITIVE_INFINITY) return { outOfRange: 'above' }
-  else if (input === Number.NEGATIVE_INFINITY) return { outOfRange: 'below' }
+  // Beyond 2^53 a number may be a rounded one: only its side of the range can be told, if it is outside.
+  else if (typeof input === 'number' && isBeyond(input, bits)) return sideOf(input)
   else throw mismatch(type, input, column)
-  if (BigInt.asIntN(bits, value) === value) return convert(value)
-  return { outOfRange: value > 0n ? 'above' : 'below' }
+  return BigInt.asIntN(bits, value) === value ? convert(value) : sideOf(value)
+}
+
+function isBeyond(value: number, bits: 32 | 64): boolean {
+  if (bits === 32 && Number.isInteger(value)) return value >= 2 ** 31 || value < -(2 ** 31)
+  return value >= 2 ** 63 || value < -(2 ** 63)
+}
+
+function int64(value: bigint): bigint | OutOfRange {
+  return BigInt.asIntN(64, value) === value ? value : sideOf(value)
+}
+
+function sideOf(value: bigint | number): OutOfRange {
+  return value > 0 ? ABOVE : BELOW
+}
+
+/** True if a double has exactly this value. */
+function isExact(value: bigint): boolean {
+  const double = Number(value)
+  return Number.isFinite(double) && BigInt(double) === value
 }
 
 function decimal(
@@ -104,20 +127,18 @@ function decimal(
   type: PrimitiveType & { kind: 'decimal' },
   column: string,
 ): PrimitiveValue | OutOfRange {
-  const text =
-    typeof input === 'string'
-      ? input
-      : typeof input === 'bigint' || (typeof input === 'number' && Number.isFinite(input))
-        ? String(input)
-        : undefined
-  if (text !== undefined) {
+  if (typeof input === 'bigint') {
+    // Compared before it is scaled: a bigint may have any number of digits.
+    if (!fitsPrecision(input, type.precision - type.scale)) return sideOf(input)
+    return input * 10n ** BigInt(type.scale)
+  }
+  // No decimal has more than 38 digits.
+  if (typeof input === 'number' && Math.abs(input) >= 1e38) return sideOf(input)
+  if (typeof input === 'string' || typeof input === 'number') {
+    const text = String(input)
     const parsed = parseDecimal(text, type.precision, type.scale)
-    if ('unscaled' in parsed && fitsPrecision(parsed.unscaled, type.precision)) {
-      return parsed.unscaled
-    }
-    if ('problem' in parsed && parsed.problem === 'precision') {
-      return { outOfRange: text.trim().startsWith('-') ? 'below' : 'above' }
-    }
+    if ('unscaled' in parsed) return parsed.unscaled
+    if (parsed.problem === 'precision') return text.trim().startsWith('-') ? BELOW : ABOVE
   }
   throw mismatch(type, input, column)
 }
@@ -127,36 +148,53 @@ function timestamp(
   type: PrimitiveType,
   perSecond: bigint,
   column: string,
-): PrimitiveValue {
-  if (typeof input === 'bigint' && BigInt.asIntN(64, input) === input) return input
+): PrimitiveValue | OutOfRange {
+  if (typeof input === 'bigint') return int64(input)
   if (input instanceof Date && !Number.isNaN(input.getTime())) {
-    return BigInt(input.getTime()) * (perSecond / 1000n)
+    return int64(BigInt(input.getTime()) * (perSecond / 1000n))
   }
   if (typeof input === 'string') {
     const utc = type.kind === 'timestamptz' || type.kind === 'timestamptz_ns'
     const text = /^[+-]?\d{4,7}-\d{2}-\d{2}$/.test(input)
       ? `${input}T00:00${utc ? 'Z' : ''}`
       : input
+    // Nanoseconds of 64 bits end in the year 2262: a later moment still has its side of all of them.
     const ticks = parseTimestamp(text, utc, perSecond)
-    if (ticks !== undefined) return ticks
+    if (ticks !== undefined) return int64(ticks)
   }
   throw mismatch(type, input, column)
 }
 
-function mismatch(type: PrimitiveType, input: LiteralInput, column: string): FloeError {
-  const shown =
-    typeof input === 'string'
-      ? JSON.stringify(input.slice(0, 60))
-      : input instanceof Uint8Array
-        ? `${input.length} bytes`
-        : input instanceof Date
-          ? `Date ${String(input.getTime())} ms`
-          : `${typeof input} ${String(input)}`
+function mismatch(type: PrimitiveType, input: unknown, column: string): FloeError {
+  const advice =
+    input === null || input === undefined
+      ? 'rows without a value are found by isNull'
+      : `give ${ACCEPTED[type.kind]}`
   return new FloeError(
     'TYPE_MISMATCH',
-    `Cannot compare column "${column}" of type ${typeText(type)} with ${shown}: give ${ACCEPTED[type.kind]}`,
+    `Cannot compare column "${column}" of type ${typeText(type)} with ${shown(input)}: ${advice}`,
     { context: { column, type: typeText(type) } },
   )
+}
+
+/** What was given, bounded, and without calling any code of it. */
+function shown(input: unknown): string {
+  switch (typeof input) {
+    case 'string':
+      return JSON.stringify(input.length > 60 ? `${input.slice(0, 60)}…` : input)
+    case 'bigint':
+      return BigInt.asIntN(128, input) === input ? `bigint ${input}` : 'a bigint of over 128 bits'
+    case 'number':
+    case 'boolean':
+      return `${typeof input} ${input}`
+    case 'object':
+      if (input === null) return 'null'
+      if (input instanceof Uint8Array) return `${input.length} bytes`
+      if (input instanceof Date) return `Date ${input.getTime()} ms`
+      return Array.isArray(input) ? 'an array' : 'an object'
+    default:
+      return typeof input
+  }
 }
 
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/
@@ -174,7 +212,7 @@ const ACCEPTED: Readonly<Record<PrimitiveType['kind'], string>> = {
   timestamptz: `${TIMESTAMP} of microseconds, with a zone such as Z`,
   timestamp_ns: `${TIMESTAMP} of nanoseconds, without a zone`,
   timestamptz_ns: `${TIMESTAMP} of nanoseconds, with a zone such as Z`,
-  string: 'a string',
+  string: 'a string without lone surrogates',
   uuid: 'a uuid string',
   fixed: 'a Uint8Array',
   binary: 'a Uint8Array',

@@ -2,9 +2,11 @@
 import { FloeError } from '../../../core/errors.ts'
 import type { Schema } from '../schema.ts'
 import { isPrimitive } from '../types.ts'
+import { isWellFormed } from '../unicode.ts'
 import type { PrimitiveValue } from '../value.ts'
 import { comparatorOf, partitionKey } from '../value-compare.ts'
 import { coerceLiteral, type OutOfRange } from '../value-parse.ts'
+import { balanced } from './builders.ts'
 import {
   ALWAYS_FALSE,
   ALWAYS_TRUE,
@@ -12,17 +14,19 @@ import {
   type BoundRef,
   type CompareOp,
   type Expression,
-  type LiteralInput,
 } from './expression.ts'
 
 /**
- * Binds and simplifies.
- * @throws NO_SUCH_COLUMN, BAD_EXPRESSION (operator does not fit the type, column inside a list or map),
+ * Binds and simplifies. A chain of `and` or of `or` may have any length; alternations of the two nest up to 200
+ * deep, which is what a plain object of 64 levels can come to.
+ * @throws NO_SUCH_COLUMN, BAD_EXPRESSION (operator does not fit the type, column inside a list or map, too deep),
  *   TYPE_MISMATCH (literal of another type).
  */
 export function bindExpression(schema: Schema, expression: Expression): BoundExpression {
-  return bind(schema, expression, false)
+  return bind(schema, expression, false, 0)
 }
+
+const MAX_DEPTH = 200
 
 /** And with constants folded. */
 export function boundAnd(left: BoundExpression, right: BoundExpression): BoundExpression {
@@ -52,19 +56,30 @@ export function referencedFieldIds(
   return into
 }
 
-function bind(schema: Schema, e: Expression, negated: boolean): BoundExpression {
+function bind(
+  schema: Schema,
+  expression: Expression,
+  isNegated: boolean,
+  depth: number,
+): BoundExpression {
+  if (depth > MAX_DEPTH) {
+    throw new FloeError('BAD_EXPRESSION', `A predicate nests deeper than ${MAX_DEPTH}. Flatten it`)
+  }
+  let e = expression
+  let negated = isNegated
+  while (e.kind === 'not') {
+    e = e.child
+    negated = !negated
+  }
   switch (e.kind) {
     case 'true':
     case 'false':
       return (e.kind === 'true') === !negated ? ALWAYS_TRUE : ALWAYS_FALSE
     case 'and':
     case 'or': {
-      const left = bind(schema, e.left, negated)
-      const right = bind(schema, e.right, negated)
-      return (e.kind === 'and') === !negated ? boundAnd(left, right) : boundOr(left, right)
+      const terms = chainOf(e).map((term) => bind(schema, term, negated, depth + 1))
+      return balanced(terms, (e.kind === 'and') === !negated ? boundAnd : boundOr)
     }
-    case 'not':
-      return bind(schema, e.child, !negated)
     case 'unary': {
       const ref = bindRef(schema, e.column)
       const op = negated ? NEGATED[e.op] : e.op
@@ -75,18 +90,17 @@ function bind(schema: Schema, e: Expression, negated: boolean): BoundExpression 
       } else if (ref.required) return op === 'is-null' ? ALWAYS_FALSE : ALWAYS_TRUE
       return { kind: 'unary', op, ref }
     }
-    case 'compare':
-      return bindCompare(
-        bindRef(schema, e.column),
-        negated ? NEGATED[e.op] : e.op,
-        literal(schema, e.column, e.value),
-      )
+    case 'compare': {
+      const ref = bindRef(schema, e.column)
+      const value = coerceLiteral(ref.type, e.value, e.column)
+      return bindCompare(ref, negated ? NEGATED[e.op] : e.op, value)
+    }
     case 'set': {
       const ref = bindRef(schema, e.column)
       const op = negated ? NEGATED[e.op] : e.op
       const distinct = new Map<string, PrimitiveValue>()
       for (const input of e.values) {
-        const value = literal(schema, e.column, input)
+        const value = coerceLiteral(ref.type, input, e.column)
         // A NaN equals nothing, a value out of range cannot occur: neither adds to the set.
         if (isOutOfRange(value) || Number.isNaN(value)) continue
         const normal = value === 0 ? 0 : value
@@ -104,6 +118,12 @@ function bind(schema: Schema, e: Expression, negated: boolean): BoundExpression 
       const ref = bindRef(schema, e.column)
       if (ref.type.kind !== 'string') {
         throw bad(e.column, `is of type ${ref.type.kind}: prefixes are for strings`)
+      }
+      if (typeof e.prefix !== 'string' || !isWellFormed(e.prefix)) {
+        throw bad(
+          e.column,
+          'is compared with a prefix that is no string, or ends within a character',
+        )
       }
       const op = negated ? NEGATED[e.op] : e.op
       if (e.prefix === '') return op === 'starts-with' ? notNullOf(ref) : ALWAYS_FALSE
@@ -123,19 +143,23 @@ function bindCompare(
       op === 'not-eq' || (above ? op === 'lt' || op === 'lt-eq' : op === 'gt' || op === 'gt-eq')
     return all ? notNullOf(ref) : ALWAYS_FALSE
   }
-  // SQL engines differ on NaN in comparisons; here only is-nan and not-nan speak of it.
+  // SQL engines differ on NaN in comparisons; here only is-nan and not-nan speak of it. A double that is no float
+  // stays as it is on a float column: it has its place in the order, and comparisons are made in double precision.
   if (Number.isNaN(value)) {
     throw bad(ref.name, 'cannot be compared with NaN: use isNan')
   }
   return { kind: 'compare', op, ref, value: value === 0 ? 0 : value }
 }
 
-function literal(schema: Schema, column: string, input: LiteralInput): PrimitiveValue | OutOfRange {
-  const { type } = bindRef(schema, column)
-  const value = coerceLiteral(type, input, column)
-  // A float column holds float values: a double literal that is none of them still has its place in the order,
-  // so it is kept as it is and comparisons are made in double precision.
-  return value
+/** The terms of a chain of one kind, left to right, however it is nested. */
+function chainOf(root: Expression & { kind: 'and' | 'or' }): readonly Expression[] {
+  const terms: Expression[] = []
+  const open: Expression[] = [root]
+  for (let e = open.pop(); e !== undefined; e = open.pop()) {
+    if (e.kind === root.kind) open.push(e.right, e.left)
+    else terms.push(e)
+  }
+  return terms
 }
 
 function notNullOf(ref: BoundRef): BoundExpression {

@@ -1,6 +1,6 @@
 /** Evaluating a bound predicate on one row or one partition tuple. Columns of many rows: `columns/filter.ts`. */
 import type { PrimitiveValue, Value } from '../value.ts'
-import { compareBytes, compareStrings } from '../value-compare.ts'
+import { type Comparator, comparatorOf, compareBytes, compareStrings } from '../value-compare.ts'
 import type { BoundExpression, CompareOp } from './expression.ts'
 
 /** True if the predicate holds; `lookup` gives the value of a field id, null for none. */
@@ -40,7 +40,7 @@ export function evaluateExpression(
       return value !== null && compareHolds(expression.op, value, expression.value)
     case 'set': {
       if (value === null) return false
-      const found = expression.values.some((v) => compareHolds('eq', value, v))
+      const found = contains(expression.values, value, comparatorOf(expression.ref.type))
       return found === (expression.op === 'in')
     }
     case 'prefix': {
@@ -48,6 +48,26 @@ export function evaluateExpression(
       const found = (value as string).startsWith(expression.prefix as string)
       return found === (expression.op === 'starts-with')
     }
+  }
+  return false
+}
+
+/** Binary search: a set may have thousands of values, and there is a tuple to test for each data file. */
+function contains(
+  sorted: readonly PrimitiveValue[],
+  value: PrimitiveValue,
+  compare: Comparator,
+): boolean {
+  // Sets hold +0.0 for both zeros; NaN is in none.
+  const wanted = value === 0 ? 0 : value
+  let from = 0
+  let to = sorted.length
+  while (from < to) {
+    const middle = (from + to) >> 1
+    const order = compare(sorted[middle] as PrimitiveValue, wanted)
+    if (order === 0) return true
+    if (order < 0) from = middle + 1
+    else to = middle
   }
   return false
 }

@@ -2,8 +2,9 @@
  * What counts and bounds say about a predicate: may some row of a file match (inclusive), must all rows (strict).
  * One implementation for data files, row groups and, over partition summaries, manifests.
  *
- * Bounds may be truncated or missing; NaN is in no bound. Whatever is not known is taken to be possible, so a
- * file that holds a matching row is never skipped (known-bugs.md 16–18, 22).
+ * Bounds may be truncated or missing. Some writers left a NaN in them, or swapped them: such bounds count as
+ * missing. Whatever is not known is taken to be possible, so a file that holds a matching row is never skipped
+ * (known-bugs.md 16–18, 22).
  */
 import type { PrimitiveType } from '../types.ts'
 import type { PrimitiveValue } from '../value.ts'
@@ -16,7 +17,7 @@ export interface ColumnRange {
   readonly valueCount?: number | undefined
   readonly nullCount?: number | undefined
   readonly nanCount?: number | undefined
-  /** No non-null, non-NaN value is below `lower` or above `upper`. */
+  /** No non-null, non-NaN value is below `lower` or above `upper`. Both are ignored if one is NaN or they are swapped. */
   readonly lower?: PrimitiveValue | undefined
   readonly upper?: PrimitiveValue | undefined
 }
@@ -52,6 +53,7 @@ export function rowsMightMatch(expression: BoundExpression, rangeOf: RangeOf): b
   }
   if (onlyNulls(range)) return false
   const compare = comparatorOf(ref.type)
+  const { lower, upper } = soundBounds(range, compare)
   switch (expression.kind) {
     case 'compare': {
       const { op, value } = expression
@@ -61,26 +63,26 @@ export function rowsMightMatch(expression: BoundExpression, rangeOf: RangeOf): b
       const ceiling = floatCeiling(value)
       switch (op) {
         case 'eq':
-          return !(isAbove(compare, range.lower, ceiling) || isBelow(compare, range.upper, floor))
+          return !(isAbove(compare, lower, ceiling) || isBelow(compare, upper, floor))
         case 'lt':
-          return isBelow(compare, range.lower, floor) || range.lower === undefined
+          return isBelow(compare, lower, floor) || lower === undefined
         case 'lt-eq':
-          return !isAbove(compare, range.lower, ceiling)
+          return !isAbove(compare, lower, ceiling)
         case 'gt':
-          return isAbove(compare, range.upper, ceiling) || range.upper === undefined
+          return isAbove(compare, upper, ceiling) || upper === undefined
         case 'gt-eq':
-          return !isBelow(compare, range.upper, floor)
+          return !isBelow(compare, upper, floor)
       }
       break
     }
     case 'set':
       if (expression.op === 'not-in') return true
       if (onlyNaNs(range)) return false
-      return anyWithin(expression.values, ref.type, range.lower, range.upper)
+      return anyWithin(expression.values, ref.type, lower, upper)
     case 'prefix':
       return expression.op === 'starts-with'
-        ? prefixMightMatch(expression.prefix as string, range.lower, range.upper)
-        : notPrefixMightMatch(expression.prefix as string, range.lower, range.upper)
+        ? prefixMightMatch(expression.prefix as string, lower, upper)
+        : notPrefixMightMatch(expression.prefix as string, lower, upper)
   }
   return true
 }
@@ -114,8 +116,8 @@ export function rowsMustMatch(expression: BoundExpression, rangeOf: RangeOf): bo
     }
   }
   if (!noNulls) return false
-  const { lower, upper } = range
   const compare = comparatorOf(ref.type)
+  const { lower, upper } = soundBounds(range, compare)
   const noNaNs = !isFloat || range.nanCount === 0
   switch (expression.kind) {
     case 'compare': {
@@ -158,6 +160,21 @@ export function rowsMustMatch(expression: BoundExpression, rangeOf: RangeOf): bo
   }
   return false
 }
+
+interface Bounds {
+  readonly lower: PrimitiveValue | undefined
+  readonly upper: PrimitiveValue | undefined
+}
+
+/** The bounds, or none where they cannot both be right: one is a NaN, or the lower is above the upper. */
+function soundBounds(range: ColumnRange, compare: Compare): Bounds {
+  const { lower, upper } = range
+  if (Number.isNaN(lower) || Number.isNaN(upper)) return NO_BOUNDS
+  if (lower !== undefined && upper !== undefined && compare(lower, upper) > 0) return NO_BOUNDS
+  return { lower, upper }
+}
+
+const NO_BOUNDS: Bounds = { lower: undefined, upper: undefined }
 
 type Compare = (a: PrimitiveValue, b: PrimitiveValue) => number
 

@@ -1,17 +1,19 @@
 /**
  * Predicates as plain objects: `{ price: { gt: '3' }, item: 'tea', region: { in: ['eu', 'us'] } }`.
- * Keys are column names, all of which must hold; `and`, `or` and `not` are logic. A column that is really named
- * `and`, `or` or `not` is reached through the builders.
+ * Keys are full column names, all of which must hold; `and`, `or` and `not` are logic. A column that is really named
+ * `and`, `or` or `not` is reached through the builders: `eq('or', 1)`. Every other name is a column's, also
+ * `__proto__` (as an own key) and `kind`.
  */
 import { FloeError } from '../../../core/errors.ts'
 import {
-  and,
   eq,
   gt,
   gtEq,
+  isBuilt,
   isIn,
   isNan,
   isNull,
+  joined,
   lt,
   ltEq,
   not,
@@ -20,7 +22,6 @@ import {
   notNan,
   notNull,
   notStartsWith,
-  or,
   startsWith,
 } from './builders.ts'
 import type { Expression, LiteralInput } from './expression.ts'
@@ -60,50 +61,62 @@ export interface WhereObject {
 /** A predicate: a plain object, or an expression from the builders. */
 export type Where = WhereObject | Expression
 
+/** Nesting of plain objects. */
+const MAX_DEPTH = 64
+
 /**
  * The expression of a predicate.
- * @throws BAD_EXPRESSION for an operator that does not exist or a condition that is not one.
+ * @throws BAD_EXPRESSION for an operator that does not exist, a condition that is not one (undefined among them: a
+ *   value that is missing by mistake must not widen the predicate) or nesting deeper than 64.
  */
-export function toExpression(where: Where, depth = 0): Expression {
-  if (depth > 64) throw bad('A predicate nests deeper than 64')
-  if (isExpression(where)) return where
+export function toExpression(where: Where): Expression {
+  return convert(where, 0, 'The predicate')
+}
+
+function convert(where: unknown, depth: number, what: string): Expression {
+  if (depth > MAX_DEPTH) throw bad(`A predicate nests deeper than ${MAX_DEPTH}`)
+  if (typeof where === 'object' && where !== null && isBuilt(where)) return where
+  if (!isPlainObject(where)) {
+    throw bad(`${what} must be a plain object or an expression from the builders (eq, and, …)`)
+  }
   const terms: Expression[] = []
   for (const [key, value] of Object.entries(where)) {
-    if (value === undefined) continue
     if (key === 'and' || key === 'or') {
       if (!Array.isArray(value)) throw bad(`"${key}" takes an array of predicates`)
-      const children = (value as readonly Where[]).map((w) => toExpression(w, depth + 1))
-      terms.push(key === 'and' ? and(...children) : or(...children))
-    } else if (key === 'not') {
-      terms.push(not(toExpression(value as Where, depth + 1)))
-    } else {
-      terms.push(columnTerm(key, value))
-    }
+      const each = `Each predicate in "${key}"`
+      const children = Array.from(value, (child) => convert(child, depth + 1, each))
+      terms.push(joined(key, children))
+    } else if (key === 'not') terms.push(not(convert(value, depth + 1, '"not"')))
+    else terms.push(columnTerm(key, value))
   }
-  return and(...terms)
+  return joined('and', terms)
 }
 
 function columnTerm(column: string, value: unknown): Expression {
   if (value === null) return isNull(column)
+  if (value === undefined) throw missing(column, 'the condition')
   if (typeof value !== 'object' || value instanceof Date || value instanceof Uint8Array) {
     return eq(column, value as LiteralInput)
   }
   if (Array.isArray(value)) {
     throw bad(`Column "${column}": an array is not a condition. Write { in: [...] }`)
   }
+  if (!isPlainObject(value)) {
+    throw bad(`Column "${column}": a condition is a value or a plain object such as { gt: 3 }`)
+  }
   const terms: Expression[] = []
   for (const [op, operand] of Object.entries(value)) {
-    if (operand === undefined) continue
     const build = Object.hasOwn(OPERATORS, op) ? OPERATORS[op as keyof ColumnCondition] : undefined
     if (build === undefined) {
       throw bad(
         `Column "${column}": there is no operator "${op}". Known: ${Object.keys(OPERATORS).join(', ')}`,
       )
     }
+    if (operand === undefined) throw missing(column, `"${op}"`)
     terms.push(build(column, operand))
   }
   if (terms.length === 0) throw bad(`Column "${column}": the condition is empty`)
-  return and(...terms)
+  return joined('and', terms)
 }
 
 type Build = (column: string, operand: never) => Expression
@@ -139,28 +152,17 @@ function flag(column: string, operand: unknown): boolean {
   return operand
 }
 
-function isExpression(where: Where): where is Expression {
-  const kind = (where as { kind?: unknown }).kind
-  return (
-    typeof kind === 'string' &&
-    KINDS.has(kind) &&
-    (SHAPE[kind] as string[]).every((k) => k in where)
-  )
+/** True for `{…}`, also of another realm: what an object inherits would be passed over in silence. */
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  if (prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
-/** A row predicate on a column named "kind" has a string there too: the other keys tell them apart. */
-const SHAPE: Readonly<Record<string, string[]>> = {
-  true: [],
-  false: [],
-  and: ['left', 'right'],
-  or: ['left', 'right'],
-  not: ['child'],
-  unary: ['op', 'column'],
-  compare: ['op', 'column', 'value'],
-  set: ['op', 'column', 'values'],
-  prefix: ['op', 'column', 'prefix'],
+function missing(column: string, what: string): FloeError {
+  return bad(`Column "${column}": ${what} is undefined. Leave it out, or write null for "is null"`)
 }
-const KINDS: ReadonlySet<string> = new Set(Object.keys(SHAPE))
 
 function bad(message: string): FloeError {
   return new FloeError('BAD_EXPRESSION', message)
