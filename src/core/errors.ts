@@ -52,6 +52,8 @@ export const ERROR_CODES = {
   CORRUPT_AVRO: 'invalid-data',
   CORRUPT_MANIFEST: 'invalid-data',
   CORRUPT_PARQUET: 'invalid-data',
+  CORRUPT_PUFFIN: 'invalid-data',
+  CORRUPT_DELETES: 'invalid-data',
   CORRUPT_CATALOG: 'invalid-data',
   CHECKSUM_MISMATCH: 'invalid-data',
   FORMAT_VERSION: 'unsupported',

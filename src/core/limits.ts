@@ -20,6 +20,8 @@ export interface Limits {
   readonly parquetFooterBytes: number
   /** Largest decoded size of one row group's projected columns, in bytes, by the file's own declaration. */
   readonly rowGroupBytes: number
+  /** Largest delete file or deletion vector read, in bytes as stored, and of one file's deleted positions decoded. */
+  readonly deleteFileBytes: number
   /** Largest single value (string, binary) accepted for writing, in bytes. */
   readonly valueBytes: number
   /** Data bytes buffered for writing over all open partitions of one write, in bytes. */
@@ -45,6 +47,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   schemaFields: 10_000,
   parquetFooterBytes: 64 * MIB,
   rowGroupBytes: 512 * MIB,
+  deleteFileBytes: 256 * MIB,
   valueBytes: 64 * MIB,
   writeBufferBytes: 64 * MIB,
   openPartitions: 64,

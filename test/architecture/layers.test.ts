@@ -16,6 +16,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   'iceberg/manifest': 2,
   'iceberg/metadata-file': 2,
   'iceberg/parquet': 2,
+  'iceberg/puffin': 2,
   'iceberg/catalog': 3,
   'iceberg/table': 3,
   open: 6,
