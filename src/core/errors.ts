@@ -61,7 +61,6 @@ export const ERROR_CODES = {
   UNSUPPORTED_CODEC: 'unsupported',
   UNSUPPORTED_TRANSFORM: 'unsupported',
   UNSUPPORTED_FILE_FORMAT: 'unsupported',
-  UNSUPPORTED_DELETES: 'unsupported',
   UNSUPPORTED_STORE: 'unsupported',
   UNSUPPORTED_OPERATION: 'unsupported',
   ENCRYPTED_FILE: 'unsupported',

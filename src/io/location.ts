@@ -87,8 +87,8 @@ export function checkInside(path: string, roots: readonly string[]): void {
   )
 }
 
-/** `file:/a`, `file:///a` and `/a` are one place, as are s3, s3a and s3n. */
-function comparable(path: string): string {
+/** A form in which paths of one place are equal: `file:/a`, `file:///a` and `/a` are one, as are s3, s3a and s3n. */
+export function comparable(path: string): string {
   const scheme = schemeOf(path)
   if (scheme === 'file') return `file://${localPath(path).replace(/\/{2,}/g, '/')}`
   if (scheme === 's3a' || scheme === 's3n') return `s3${path.slice(path.indexOf(':'))}`

@@ -3,7 +3,7 @@
  * Also maps path prefixes, so that a table that was moved can be read where it is now.
  */
 import { LruCache } from '../core/lru.ts'
-import { checkInside, localPath, schemeOf } from './location.ts'
+import { checkInside, comparable, localPath, schemeOf } from './location.ts'
 import type {
   ObjectStat,
   ObjectStore,
@@ -88,9 +88,18 @@ export class RootedStore implements ObjectStore {
     this.#realRoots = undefined
   }
 
-  async #resolve(path: string): Promise<string> {
+  /** Where a path of the metadata leads, in a form that is equal for every way to name one file. */
+  canonicalPath(path: string): string {
+    return comparable(this.#map(path))
+  }
+
+  #map(path: string): string {
     const rule = this.#mapping.find(([from]) => path.startsWith(from))
-    const mapped = rule === undefined ? path : rule[1] + path.slice(rule[0].length)
+    return rule === undefined ? path : rule[1] + path.slice(rule[0].length)
+  }
+
+  async #resolve(path: string): Promise<string> {
+    const mapped = this.#map(path)
     checkInside(mapped, this.#roots)
     if (this.#inner.realPath !== undefined) await this.#checkLinks(mapped)
     return mapped

@@ -58,6 +58,11 @@ function structReader(
   }
 }
 
+/** Reads the values of one column by row, in the form that rows have. */
+export function columnReader(data: Data, type: Type, form: RowForm): (row: number) => unknown {
+  return reader(data, type, form)
+}
+
 function reader(data: Data, type: Type, form: RowForm): Read {
   if (type.kind === 'unknown') return () => null
   const read = valueReader(data, type, form)

@@ -3,8 +3,9 @@ import type { Limits } from '../../core/limits.ts'
 import type { LruCache } from '../../core/lru.ts'
 import type { Runtime } from '../../core/runtime.ts'
 import type { ObjectStore } from '../../io/store.ts'
-import type { ManifestFile } from '../manifest/entry.ts'
+import type { ManifestEntry, ManifestFile } from '../manifest/entry.ts'
 import type { ParquetPool } from '../parquet/worker-pool.ts'
+import type { PositionBitmap } from '../puffin/position-bitmap.ts'
 
 export interface Environment {
   readonly store: ObjectStore
@@ -13,6 +14,12 @@ export interface Environment {
   readonly pool: ParquetPool
   /** Manifest lists by path: they are immutable and each commit reads its parent's. */
   readonly manifestLists: LruCache<string, readonly ManifestFile[]>
+  /** Manifest entries by manifest path, for operations that change files; scans plan without it. */
+  readonly manifests: LruCache<string, readonly ManifestEntry[]>
+  /** Deletion vectors by path and offset, position delete files by path. */
+  readonly deletes: LruCache<string, PositionBitmap | ReadonlyMap<string, PositionBitmap>>
+  /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
+  readonly canonicalPath: (path: string) => string
 }
 
 /** The engine's name in snapshot summaries and Parquet footers. */

@@ -3,7 +3,7 @@ import { FloeError } from '../../core/errors.ts'
 import { type Limits, resolveLimits } from '../../core/limits.ts'
 import { LruCache } from '../../core/lru.ts'
 import { type Runtime, systemRuntime, uuidV4 } from '../../core/runtime.ts'
-import { parseLocation } from '../../io/location.ts'
+import { comparable, parseLocation } from '../../io/location.ts'
 import { openStore } from '../../io/open-store.ts'
 import { RootedStore } from '../../io/rooted-store.ts'
 import type { Durability, ObjectStore } from '../../io/store.ts'
@@ -134,7 +134,9 @@ export async function openTable(
       ...(options.roots ?? []).map((r) => parseLocation(r, process.cwd())),
       ...Object.values(mapping),
     ]
-    const env = { ...reader, store: new RootedStore(store, { roots, pathMapping: mapping }) }
+    const rooted = new RootedStore(store, { roots, pathMapping: mapping })
+    const canonicalPath = (path: string): string => rooted.canonicalPath(path)
+    const env = { ...reader, store: rooted, canonicalPath }
     const close = async (): Promise<void> => {
       await reader.pool.close()
       if (own) await store.close()
@@ -303,10 +305,15 @@ function openEnvironment(
       workerUrl: options.workerUrl,
     }),
     manifestLists: new LruCache(MANIFEST_LIST_CACHE_BYTES),
+    manifests: new LruCache(MANIFEST_CACHE_BYTES),
+    deletes: new LruCache(DELETE_CACHE_BYTES),
+    canonicalPath: comparable,
   }
 }
 
 const MANIFEST_LIST_CACHE_BYTES = 16 * 1024 * 1024
+const MANIFEST_CACHE_BYTES = 64 * 1024 * 1024
+const DELETE_CACHE_BYTES = 64 * 1024 * 1024
 
 function createUpdates(
   schema: Schema,

@@ -3,7 +3,7 @@
  * summaries, files by their partition tuple and then by their column bounds. Iceberg spec §Scan Planning.
  */
 import { parallelMap } from '../../../core/concurrency.ts'
-import { FloeError, throwIfAborted } from '../../../core/errors.ts'
+import { throwIfAborted } from '../../../core/errors.ts'
 import type {
   ContentFile,
   FieldSummary,
@@ -32,6 +32,8 @@ import type { Snapshot } from '../../spec/snapshot.ts'
 import type { PrimitiveType } from '../../spec/types.ts'
 import type { PrimitiveValue, Value } from '../../spec/value.ts'
 import { valueFromBytes } from '../../spec/value-binary.ts'
+import { DeleteIndex, type FileDeletes } from '../deletes/delete-index.ts'
+import { DELETE_FILE_PATH_ID } from '../deletes/reserved-fields.ts'
 import type { Environment } from '../environment.ts'
 import { loadManifestList, openManifest, schemasNewestFirst } from '../manifest-files.ts'
 import { specById } from '../table-state.ts'
@@ -44,6 +46,8 @@ export interface FileScanTask {
   readonly sequenceNumber: number
   /** What the file's rows still have to be tested with. */
   readonly residual: BoundExpression
+  /** Delete files that take rows away; undefined for none. */
+  readonly deletes: FileDeletes | undefined
 }
 
 export interface ScanPlan {
@@ -58,6 +62,9 @@ export interface ScanReport {
   readonly manifestsSkipped: number
   readonly filesSkipped: number
   readonly files: number
+  /** Delete files and deletion vectors that may apply. */
+  readonly deleteFiles: number
+  /** Rows of the files, deleted ones included. */
   readonly rows: number
   readonly bytes: number
   readonly durationMs: number
@@ -74,7 +81,7 @@ export interface PlanOptions {
 
 /**
  * Plans a scan. Memory grows with the files kept, not with those skipped.
- * @throws UNSUPPORTED_DELETES if a delete file may apply; CORRUPT_MANIFEST, CORRUPT_AVRO, FILE_NOT_FOUND.
+ * @throws CORRUPT_DELETES for deletes that contradict each other; CORRUPT_MANIFEST, CORRUPT_AVRO, FILE_NOT_FOUND.
  */
 export async function planScan(env: Environment, options: PlanOptions): Promise<ScanPlan> {
   const started = env.runtime.monotonicMs()
@@ -89,29 +96,44 @@ export async function planScan(env: Environment, options: PlanOptions): Promise<
     return mayMatch
   })
   const needed = referencedFieldIds(filter)
-  const tasks: FileScanTask[] = []
+  const index = new DeleteIndex({
+    specById: (id) => specById(metadata, id),
+    canonicalPath: env.canonicalPath,
+  })
+  const found: Omit<FileScanTask, 'deletes'>[] = []
   const perManifest = await parallelMap(kept, env.limits.concurrentRequests, async (manifest) => {
     throwIfAborted(signal, 'Planning a scan')
-    const found: FileScanTask[] = []
+    const isDeletes = manifest.content === 'deletes'
+    const found: Omit<FileScanTask, 'deletes'>[] = []
+    const deletes: ManifestEntry[] = []
     const entries = await openManifest(env, metadata, manifest, {
-      metrics: needed.size === 0 ? 'none' : needed,
+      metrics: isDeletes ? DELETE_METRICS : needed.size === 0 ? 'none' : needed,
       liveOnly: true,
       keepPartition: (partition) => {
         const mayMatch = planner.partitionMightMatch(partition, manifest)
-        if (!mayMatch) filesSkipped++
+        if (!mayMatch && !isDeletes) filesSkipped++
         return mayMatch
       },
       signal,
     })
     for (const entry of entries) {
-      if (manifest.content === 'deletes') throw unsupportedDelete(entry, manifest)
-      const task = planner.task(entry, manifest)
-      if (task === undefined) filesSkipped++
-      else found.push(task)
+      // Deletes are not pruned by bounds: those of a filter's other columns say nothing about the rows they delete.
+      if (isDeletes) deletes.push(entry)
+      else {
+        const task = planner.task(entry, manifest)
+        if (task === undefined) filesSkipped++
+        else found.push(task)
+      }
     }
-    return found
+    return { found, deletes }
   })
-  for (const found of perManifest) tasks.push(...found)
+  for (const part of perManifest) {
+    for (const task of part.found) found.push(task)
+    for (const entry of part.deletes) index.add(entry)
+  }
+  const tasks = found.map((task): FileScanTask => {
+    return { ...task, deletes: index.forFile(task.file, task.sequenceNumber) }
+  })
   // Oldest rows first: file order within a commit, commits in their order.
   tasks.sort((a, b) => a.sequenceNumber - b.sequenceNumber)
   return {
@@ -122,12 +144,16 @@ export async function planScan(env: Environment, options: PlanOptions): Promise<
       manifestsSkipped,
       filesSkipped,
       files: tasks.length,
+      deleteFiles: index.size,
       rows: tasks.reduce((sum, t) => sum + t.file.recordCount, 0),
       bytes: tasks.reduce((sum, t) => sum + t.file.fileSizeBytes, 0),
       durationMs: env.runtime.monotonicMs() - started,
     },
   }
 }
+
+/** Of delete files, the bounds of the paths that they are about. */
+const DELETE_METRICS: ReadonlySet<number> = new Set([DELETE_FILE_PATH_ID])
 
 /** Pruning for one filter; what depends on a spec is made once for it. */
 class Planner {
@@ -167,7 +193,7 @@ class Planner {
     })
   }
 
-  task(entry: ManifestEntry, manifest: ManifestFile): FileScanTask | undefined {
+  task(entry: ManifestEntry, manifest: ManifestFile): Omit<FileScanTask, 'deletes'> | undefined {
     const { file } = entry
     const { spec, residuals } = this.#forSpec(manifest.partitionSpecId)
     const sequenceNumber = entry.sequenceNumber ?? 0
@@ -247,12 +273,4 @@ function decodeBound(
   if (bytes === undefined) return undefined
   const value = valueFromBytes(type, bytes)
   return Number.isNaN(value) ? undefined : value
-}
-
-function unsupportedDelete(entry: ManifestEntry, manifest: ManifestFile): FloeError {
-  return new FloeError(
-    'UNSUPPORTED_DELETES',
-    `Cannot scan: the delete file ${entry.file.filePath} (${entry.file.content}) would have to be applied, which this version cannot. Compact the table with the engine that wrote it, or scan an older snapshot`,
-    { context: { file: entry.file.filePath, manifest: manifest.manifestPath } },
-  )
 }

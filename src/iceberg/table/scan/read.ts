@@ -1,20 +1,24 @@
 /** Reads the files of a plan: row groups in parallel, batches in order, filtered by what the plan left to test. */
 import type { RecordBatch } from 'apache-arrow'
 import { readAhead } from '../../../core/concurrency.ts'
-import { FloeError, isFloeError } from '../../../core/errors.ts'
 import { loadArrow } from '../../columns/arrow.ts'
 import { Conformer } from '../../columns/conform.ts'
 import { matchingRows } from '../../columns/filter.ts'
 import { takeRows } from '../../columns/take.ts'
-import { type NameMapping, parseNameMapping } from '../../parquet/name-mapping.ts'
-import { openParquetFile, type ParquetFile } from '../../parquet/reader.ts'
+import { parseNameMapping } from '../../parquet/name-mapping.ts'
+import type { ParquetFile } from '../../parquet/reader.ts'
+import { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { referencedFieldIds } from '../../spec/expressions/bind.ts'
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { TableProperty } from '../../spec/properties.ts'
 import { Schema } from '../../spec/schema.ts'
 import type { NestedField } from '../../spec/types.ts'
 import type { Value } from '../../spec/value.ts'
-import { type Environment, requestOptions } from '../environment.ts'
+import { DeleteLoader } from '../deletes/delete-loader.ts'
+import { EqualityDeleteLoader, type EqualityFilter } from '../deletes/equality-deletes.ts'
+import type { Environment } from '../environment.ts'
+import { openParquet } from '../open-parquet.ts'
+import { MetadataColumns } from './metadata-columns.ts'
 import type { FileScanTask } from './plan.ts'
 
 export interface ReadOptions {
@@ -60,6 +64,12 @@ export async function* readTasks(
   for await (const batches of groups) yield* batches
 }
 
+/** What is loaded once for a scan to apply deletes. */
+interface Loaders {
+  readonly positions: DeleteLoader
+  readonly equality: EqualityDeleteLoader
+}
+
 async function* units(
   env: Environment,
   tasks: readonly FileScanTask[],
@@ -67,6 +77,10 @@ async function* units(
 ): AsyncGenerator<Unit, void, undefined> {
   const mapping = options.metadata.properties[TableProperty.NAME_MAPPING]
   const nameMapping = mapping === undefined ? undefined : parseNameMapping(mapping)
+  const loaders: Loaders = {
+    positions: new DeleteLoader(env, options.signal),
+    equality: new EqualityDeleteLoader(env, options.metadata, options.signal),
+  }
   const opened = readAhead(
     tasks,
     {
@@ -76,10 +90,16 @@ async function* units(
       signal: options.signal,
       what: 'A scan',
     },
-    async (task) => ({ task, file: await openDataFile(env, task, nameMapping, options) }),
+    async (task) => {
+      const [file, deletes] = await Promise.all([
+        openParquet(env, task.file, { nameMapping, signal: options.signal }),
+        loadDeletes(task, loaders),
+      ])
+      return { task, file, deletes }
+    },
   )
-  for await (const { task, file } of opened) {
-    const reader = new FileReader(task, file, options)
+  for await (const { task, file, deletes } of opened) {
+    const reader = new FileReader(task, file, deletes, options)
     const bytesPerRow = Math.max(
       1,
       (file.footer.fileSizeBytes * 3) / Math.max(1, task.file.recordCount),
@@ -87,41 +107,33 @@ async function* units(
     for (const group of file.rowGroups) {
       if (group.numRows === 0) continue
       if (!file.rowGroupMightMatch(group.index, task.residual, options.schema)) continue
+      if (
+        deletes.positions.countWithin(
+          group.firstRowPosition,
+          group.firstRowPosition + group.numRows,
+        ) === group.numRows
+      )
+        continue
       yield { task, file, reader, rowGroup: group.index, weight: group.numRows * bytesPerRow }
     }
   }
 }
 
-async function openDataFile(
-  env: Environment,
-  task: FileScanTask,
-  nameMapping: NameMapping | undefined,
-  options: ReadOptions,
-): Promise<ParquetFile> {
-  const { file } = task
-  if (file.fileFormat.toUpperCase() !== 'PARQUET') {
-    throw new FloeError(
-      'UNSUPPORTED_FILE_FORMAT',
-      `Cannot read ${file.filePath}: data files of format ${file.fileFormat} are not supported, Parquet is. Rewrite the table as Parquet with the engine that wrote it`,
-      { context: { file: file.filePath, format: file.fileFormat } },
-    )
-  }
-  const open = (sizeBytes: number): Promise<ParquetFile> =>
-    openParquetFile(env.store, file.filePath, {
-      pool: env.pool,
-      limits: env.limits,
-      sizeBytes,
-      nameMapping,
-      signal: options.signal,
-    })
-  try {
-    return await open(file.fileSizeBytes)
-  } catch (error) {
-    // Some writers record a wrong size (known-bugs.md 21); the store knows better, and fsck reports it.
-    if (!isFloeError(error, 'CORRUPT_PARQUET')) throw error
-    const stat = await env.store.stat(file.filePath, requestOptions(options.signal))
-    if (stat === null || stat.sizeBytes === file.fileSizeBytes) throw error
-    return open(stat.sizeBytes)
+/** Deletes of one file, loaded. */
+interface LoadedDeletes {
+  readonly positions: PositionBitmap
+  readonly equality: EqualityFilter | undefined
+}
+
+async function loadDeletes(task: FileScanTask, loaders: Loaders): Promise<LoadedDeletes> {
+  const { deletes, file, sequenceNumber } = task
+  if (deletes === undefined) return { positions: PositionBitmap.EMPTY, equality: undefined }
+  return {
+    positions: await loaders.positions.positions(file, deletes),
+    equality:
+      deletes.equality.length === 0
+        ? undefined
+        : await loaders.equality.filter(deletes.equality, sequenceNumber),
   }
 }
 
@@ -129,18 +141,28 @@ async function openDataFile(
 class FileReader {
   readonly #task: FileScanTask
   readonly #file: ParquetFile
+  readonly #deletes: LoadedDeletes
   readonly #options: ReadOptions
   readonly #projection: ReturnType<ParquetFile['project']>
   readonly #conformer: Conformer
-  /** Columns that are read for the filter alone come after those of the result. */
+  readonly #metadataColumns: MetadataColumns
+  readonly #indexOf: ReadonlyMap<number, number>
+  /** Columns that are read for the filter or for deletes alone come after those of the result. */
   readonly #extraColumns: number
 
-  constructor(task: FileScanTask, file: ParquetFile, options: ReadOptions) {
+  constructor(task: FileScanTask, file: ParquetFile, deletes: LoadedDeletes, options: ReadOptions) {
     this.#task = task
     this.#file = file
+    this.#deletes = deletes
     this.#options = options
-    const wanted = withFilterColumns(task, options)
+    const wanted = withFilterColumns(task, deletes, options)
     this.#extraColumns = wanted.length - options.columns.length
+    this.#indexOf = new Map(wanted.map((field, i) => [field.id, i]))
+    this.#metadataColumns = new MetadataColumns(options.columns, {
+      path: task.file.filePath,
+      firstRowId: task.file.firstRowId,
+      sequenceNumber: task.sequenceNumber,
+    })
     this.#projection = file.project(wanted)
     this.#conformer = new Conformer({
       wanted,
@@ -154,19 +176,33 @@ class FileReader {
     const { batchRows, signal } = this.#options
     const batches: RecordBatch[] = []
     const read = this.#file.readRowGroup(unit.rowGroup, this.#projection, { batchRows, signal })
-    for await (const { batch } of read) {
+    for await (const { batch, firstRowPosition } of read) {
       const conformed = this.#conformer.conform(batch)
-      const rows = matchingRows(conformed, this.#task.residual)
+      const rows = this.#remaining(conformed, firstRowPosition)
       if (rows !== 'all' && rows.length === 0) continue
       const result = this.#extraColumns === 0 ? conformed : dropLast(conformed, this.#extraColumns)
-      batches.push(rows === 'all' ? result : takeRows(result, rows))
+      const taken = rows === 'all' ? result : takeRows(result, rows)
+      batches.push(this.#metadataColumns.fill(taken, firstRowPosition, rows))
     }
     return batches
   }
+
+  /** Rows that the filter keeps and no delete takes away. */
+  #remaining(batch: RecordBatch, firstRowPosition: number): 'all' | Uint32Array | Int32Array {
+    let rows: 'all' | Uint32Array | Int32Array = matchingRows(batch, this.#task.residual)
+    const { positions, equality } = this.#deletes
+    if (!positions.isEmpty) rows = positions.rowsOutside(firstRowPosition, batch.numRows, rows)
+    if (equality === undefined || rows.length === 0) return rows
+    return equality.remaining(batch, (id) => this.#indexOf.get(id) as number, rows)
+  }
 }
 
-/** The result's columns, then top-level columns that only the residual needs. */
-function withFilterColumns(task: FileScanTask, options: ReadOptions): readonly NestedField[] {
+/** The result's columns, then top-level columns that only the residual or equality deletes need. */
+function withFilterColumns(
+  task: FileScanTask,
+  deletes: LoadedDeletes,
+  options: ReadOptions,
+): readonly NestedField[] {
   const present = new Set<number>()
   for (const entry of new Schema({ schemaId: 0, fields: options.columns }).entries()) {
     present.add(entry.field.id)
@@ -177,6 +213,10 @@ function withFilterColumns(task: FileScanTask, options: ReadOptions): readonly N
     const top = options.schema.findById(id)?.idPath[0] as number
     const field = options.schema.findById(top)?.field
     if (field !== undefined) extra.set(top, field)
+  }
+  const wanted = new Set(options.columns.map((column) => column.id))
+  for (const field of deletes.equality?.columns ?? []) {
+    if (!wanted.has(field.id)) extra.set(field.id, { ...field, required: false })
   }
   return [...options.columns, ...extra.values()]
 }

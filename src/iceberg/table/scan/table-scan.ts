@@ -9,13 +9,19 @@ import { type SnapshotSelector, selectSnapshot } from '../../spec/refs.ts'
 import type { Schema } from '../../spec/schema.ts'
 import type { Snapshot } from '../../spec/snapshot.ts'
 import type { NestedField } from '../../spec/types.ts'
+import { DeleteLoader } from '../deletes/delete-loader.ts'
+import { METADATA_COLUMNS } from '../deletes/reserved-fields.ts'
 import type { Environment } from '../environment.ts'
 import { currentSchema, schemaById, type TableState } from '../table-state.ts'
-import { planScan, type ScanPlan } from './plan.ts'
+import { type FileScanTask, planScan, type ScanPlan } from './plan.ts'
 import { readTasks } from './read.ts'
 
 export interface ScanOptions extends SnapshotSelector {
-  /** Columns to read, in this order; a nested field by its full name reads its whole top-level column. Default: all. */
+  /**
+   * Columns to read, in this order; a nested field by its full name reads its whole top-level column. Default: all
+   * of the table's. `_file`, `_pos`, `_row_id` and `_last_updated_sequence_number` can be named too, unless the table
+   * has columns of these names.
+   */
   readonly select?: readonly string[] | undefined
   /** Rows to read: a plain object or an expression. */
   readonly where?: Where | undefined
@@ -140,11 +146,14 @@ export class TableScan<R = Row> {
     const { limit, signal } = this.#options
     const { tasks } = await this.plan()
     let count = 0
-    const undecided = tasks.filter((task) => {
-      if (task.residual.kind !== 'true') return true
-      count += task.file.recordCount
-      return false
-    })
+    const loader = new DeleteLoader(this.#env, signal)
+    const undecided: FileScanTask[] = []
+    for (const task of tasks) {
+      const { deletes, file, residual } = task
+      if (residual.kind !== 'true' || (deletes?.equality.length ?? 0) > 0) undecided.push(task)
+      else if (deletes === undefined) count += file.recordCount
+      else count += file.recordCount - (await loader.positions(file, deletes)).cardinality
+    }
     const batches = readTasks(this.#env, undecided, {
       metadata: this.#state.metadata,
       schema: this.schema,
@@ -162,12 +171,18 @@ function selectColumns(
   select: readonly string[] | undefined,
 ): readonly NestedField[] {
   if (select === undefined) return schema.fields
-  const ids = new Set<number>()
+  const columns = new Map<number, NestedField>()
   for (const name of select) {
+    const metadataColumn = METADATA_COLUMNS.get(name)
+    if (metadataColumn !== undefined && schema.findByName(name) === undefined) {
+      columns.set(metadataColumn.id, metadataColumn)
+      continue
+    }
     const { idPath } = schema.requireByName(name)
-    ids.add(idPath[0] as number)
+    const id = idPath[0] as number
+    columns.set(id, schema.findById(id)?.field as NestedField)
   }
-  return [...ids].map((id) => schema.findById(id)?.field as NestedField)
+  return [...columns.values()]
 }
 
 function checkCount(name: string, value: number | undefined, least: number): void {
