@@ -284,11 +284,12 @@ export class VersionedObjectCatalog implements Catalog {
         }
         // Taken, or an answer that never came: only what is stored there tells whose it is.
         const found = await this.#readBack(path)
-        if (found === 'unavailable' || (found === 'unreadable' && mayBeStored)) break
+        if (found === 'unreadable' && mayBeStored) break
         if (found === 'unreadable') return 'taken'
-        if (found !== 'absent') {
+        if (typeof found === 'object') {
           return found.id === version.id ? await this.#confirm(version, base) : 'taken'
         }
+        // Nothing there, or nothing to be learned just now: the same bytes again do no harm under this name.
         await this.#runtime.sleep(Math.floor(50 * 2 ** attempt * this.#runtime.random()))
       }
     } catch (error) {

@@ -9,6 +9,7 @@
  * - unknown: nobody can tell. Nothing is deleted, nothing is sent again; the caller gets COMMIT_STATE_UNKNOWN.
  * iceberg-writer.md items 112–119, reliability.md §1.
  */
+import { parallelMap } from '../../core/concurrency.ts'
 import { FloeError, throwIfAborted } from '../../core/errors.ts'
 import { backoffMs } from '../../core/retry.ts'
 import { uuidV4, uuidV7 } from '../../core/runtime.ts'
@@ -107,7 +108,10 @@ export async function commitChanges(
     let next: readonly (TableState | null)[]
     let outcome: Awaited<ReturnType<Catalog['commit']>>
     try {
-      next = await Promise.all(changes.map((c, i) => buildNext(env, c, bases[i] ?? null, attempt)))
+      // Waits for all of them, also when one fails: what is still being written cannot be cleaned up.
+      next = await parallelMap(changes, changes.length, (c, i) =>
+        buildNext(env, c, bases[i] ?? null, attempt),
+      )
       if (next.every((state, i) => state === bases[i])) {
         return { commitId, attempts: number, states: next }
       }

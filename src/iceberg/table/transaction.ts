@@ -101,7 +101,7 @@ class TableStage implements StagedChange {
 
   /** Everything that was written and that only this change refers to. */
   get paths(): readonly string[] {
-    return [...(this.#operation?.manifestPaths ?? []), ...this.files.map((f) => f.filePath)]
+    return [...(this.#operation?.paths ?? []), ...this.files.map((f) => f.filePath)]
   }
 }
 

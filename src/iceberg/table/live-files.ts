@@ -1,0 +1,110 @@
+/** The live files of a snapshot by path, with the deletes that apply to them: what changes of rows work on. */
+import { parallelMap } from '../../core/concurrency.ts'
+import type { ContentFile, ManifestEntry, ManifestFile } from '../manifest/entry.ts'
+import { PositionBitmap } from '../puffin/position-bitmap.ts'
+import type { TableMetadata } from '../spec/metadata.ts'
+import type { Snapshot } from '../spec/snapshot.ts'
+import { DeleteIndex, type FileDeletes } from './deletes/delete-index.ts'
+import { DeleteLoader } from './deletes/delete-loader.ts'
+import type { Environment } from './environment.ts'
+import { loadManifest, loadManifestList } from './manifest-files.ts'
+import { specById } from './table-state.ts'
+
+/** A live entry and the manifest that it stands in. */
+export interface LiveFile {
+  readonly entry: ManifestEntry
+  readonly manifest: ManifestFile
+}
+
+export class LiveFiles {
+  readonly #env: Environment
+  readonly #index: DeleteIndex
+  /** Data files by path. */
+  readonly data: ReadonlyMap<string, LiveFile>
+  readonly deletes: readonly LiveFile[]
+
+  private constructor(
+    env: Environment,
+    index: DeleteIndex,
+    data: ReadonlyMap<string, LiveFile>,
+    deletes: readonly LiveFile[],
+  ) {
+    this.#env = env
+    this.#index = index
+    this.data = data
+    this.deletes = deletes
+  }
+
+  /**
+   * Reads all manifests of a snapshot, from the cache where it can.
+   * @throws CORRUPT_DELETES, CORRUPT_MANIFEST, CORRUPT_AVRO, FILE_NOT_FOUND
+   */
+  static async load(
+    env: Environment,
+    metadata: TableMetadata,
+    snapshot: Snapshot | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<LiveFiles> {
+    const manifests = snapshot === undefined ? [] : await loadManifestList(env, snapshot, signal)
+    const index = new DeleteIndex({
+      specById: (id) => specById(metadata, id),
+      canonicalPath: env.canonicalPath,
+    })
+    const data = new Map<string, LiveFile>()
+    const deletes: LiveFile[] = []
+    const loaded = await parallelMap(manifests, env.limits.concurrentRequests, (manifest) =>
+      liveEntries(env, metadata, manifest, signal),
+    )
+    for (const [i, entries] of loaded.entries()) {
+      const manifest = manifests[i] as ManifestFile
+      for (const entry of entries) {
+        if (manifest.content === 'data') data.set(entry.file.filePath, { entry, manifest })
+        else {
+          deletes.push({ entry, manifest })
+          index.add(entry)
+        }
+      }
+    }
+    return new LiveFiles(env, index, data, deletes)
+  }
+
+  /** The deletes that apply to a live data file. @throws CORRUPT_DELETES */
+  deletesOf({ entry }: LiveFile): FileDeletes | undefined {
+    return this.#index.forFile(entry.file, entry.sequenceNumber ?? 0)
+  }
+
+  /** Positions of a live data file that are deleted, but for equality deletes. */
+  async deletedPositions(file: LiveFile, signal: AbortSignal | undefined): Promise<PositionBitmap> {
+    const deletes = this.deletesOf(file)
+    if (deletes === undefined) return PositionBitmap.EMPTY
+    return new DeleteLoader(this.#env, signal).positions(file.entry.file, deletes)
+  }
+}
+
+/** Says which delete files apply: equal texts mean that nothing was deleted in between. */
+export function deletesKey(deletes: FileDeletes | undefined): string {
+  if (deletes === undefined) return ''
+  const name = (file: ContentFile): string => `${file.filePath}@${file.contentOffset ?? ''}`
+  return [
+    ...(deletes.vector === undefined ? [] : [name(deletes.vector.file)]),
+    ...deletes.positions.map((e) => name(e.file)),
+    ...deletes.equality.map((e) => name(e.file)),
+  ].join('\n')
+}
+
+/** Live entries of a manifest with what they inherit; kept, since each commit looks at its parent's. */
+async function liveEntries(
+  env: Environment,
+  metadata: TableMetadata,
+  manifest: ManifestFile,
+  signal: AbortSignal | undefined,
+): Promise<readonly ManifestEntry[]> {
+  if (manifest.addedFilesCount === 0 && manifest.existingFilesCount === 0) return []
+  // A manifest can be in two lists with different numbers to inherit, if an attempt was rejected.
+  const key = `${manifest.manifestPath}@${manifest.sequenceNumber}@${manifest.firstRowId ?? ''}`
+  const known = env.manifests.get(key)
+  if (known !== undefined) return known
+  const entries = await loadManifest(env, metadata, manifest, { liveOnly: true, signal })
+  env.manifests.set(key, entries, manifest.manifestLength * 8 + entries.length * 400)
+  return entries
+}
