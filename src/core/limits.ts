@@ -34,6 +34,8 @@ export interface Limits {
   readonly workerMemoryBytes: number
   /** Decoded bytes that a scan reads ahead of its consumer. */
   readonly scanBufferBytes: number
+  /** Memory of one table's primary-key index, in bytes: 16 to 64 for a key, free slots included. */
+  readonly indexMemoryBytes: number
 }
 
 const MIB = 1024 * 1024
@@ -54,6 +56,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   concurrentRequests: 16,
   workerMemoryBytes: 256 * MIB,
   scanBufferBytes: 64 * MIB,
+  indexMemoryBytes: 1024 * MIB,
 })
 
 /**

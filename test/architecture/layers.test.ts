@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   'iceberg/puffin': 2,
   'iceberg/catalog': 3,
   'iceberg/table': 3,
+  merge: 4,
   testing: 6,
   open: 6,
   index: 6,
