@@ -67,8 +67,8 @@ export class ColumnHasher {
     }
   }
 
-  /** Takes in bytes: those of row i are `bytes[offsets[i], offsets[i + 1])`. */
-  absorbBytes(bytes: Uint8Array, offsets: Int32Array, valid?: Mask): void {
+  /** Takes in bytes: those of row i are `bytes[unit · offsets[i], unit · offsets[i + 1])`. */
+  absorbBytes(bytes: Uint8Array, offsets: Int32Array, valid?: Mask, unit = 1): void {
     const { state } = this
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let i = 0, at = 0; i < this.#rows; i++, at += 4) {
@@ -78,8 +78,8 @@ export class ColumnHasher {
       let d = state[at + 3] as number
       const isNull = valid !== undefined && !getBit(valid.bits, valid.offset + i)
       if (isNull) c ^= NULL_STEP
-      let from = offsets[i] as number
-      const to = isNull ? from : (offsets[i + 1] as number)
+      let from = unit * (offsets[i] as number)
+      const to = isNull ? from : unit * (offsets[i + 1] as number)
       // The length first, then four bytes at a time; the last word is filled up with zeros.
       let m = to - from
       for (;;) {

@@ -27,3 +27,23 @@ export function findColumn(batch: RecordBatch, idPath: readonly number[]): Found
   }
   return { data, valid }
 }
+
+/** The top column with a field id, if the batch has it. */
+export function topColumn(batch: RecordBatch, id: number): ColumnWithId | undefined {
+  return childrenWithIds(batch.data as unknown as Data).find((child) => child.id === id)
+}
+
+export interface ColumnWithId {
+  readonly id: number
+  readonly data: Data
+}
+
+/** The fields of a struct column, by field id. */
+export function childrenWithIds(struct: Data): ColumnWithId[] {
+  const fields = (struct.type as unknown as { children: readonly Field[] }).children
+  return fields.map((field, i) => {
+    const id = fieldIdOf(field)
+    assert(id !== undefined, `column ${field.name} carries its field id`)
+    return { id, data: struct.children[i] as Data }
+  })
+}

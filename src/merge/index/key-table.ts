@@ -222,29 +222,26 @@ export class KeyTable {
     return values
   }
 
-  /** Says where the rows of some slots are now. Slots stay good. */
-  set(slots: Int32Array, at: Placement): void {
+  /**
+   * Says where the rows of some slots are now. Slots stay good.
+   * @param side for each side column, two words for each slot; without it they stay as they are.
+   */
+  set(slots: Int32Array, at: Placement, side: readonly Uint32Array[] = []): void {
     checkPlacement(at, slots.length)
+    assert(side.length === 0 || side.length === this.sideColumns, 'there are all side columns')
     this.#generation++
     const positions = 'positions' in at ? at.positions : undefined
     const start = 'positions' in at ? 0 : at.start
     for (let i = 0; i < slots.length; i++) {
-      const { chunk, at: to } = this.#taken(slots[i] as number)
-      chunk[to + this.#keyWords] = at.fileId + 1
-      chunk[to + this.#keyWords + 1] =
-        positions === undefined ? start + i : (positions[i] as number)
-    }
-  }
-
-  /** Sets the values of a side column: two words for each slot. Slots stay good. */
-  setSide(column: number, slots: Int32Array, values: Uint32Array): void {
-    this.#checkSide(column)
-    this.#generation++
-    for (let i = 0; i < slots.length; i++) {
-      const { chunk, at } = this.#taken(slots[i] as number)
-      const to = at + this.#keyWords + 2 + 2 * column
-      chunk[to] = values[2 * i] as number
-      chunk[to + 1] = values[2 * i + 1] as number
+      const { chunk, at: slotAt } = this.#taken(slots[i] as number)
+      const to = slotAt + this.#keyWords
+      chunk[to] = at.fileId + 1
+      chunk[to + 1] = positions === undefined ? start + i : (positions[i] as number)
+      for (let s = 0; s < side.length; s++) {
+        const values = side[s] as Uint32Array
+        chunk[to + 2 + 2 * s] = values[2 * i] as number
+        chunk[to + 3 + 2 * s] = values[2 * i + 1] as number
+      }
     }
   }
 

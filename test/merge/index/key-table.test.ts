@@ -269,8 +269,15 @@ describe('key table', () => {
     expect([...found.fileIds]).toEqual([0xfffffffe, 0xfffffffe, NO_FILE, 0xfffffffe])
     expect([...found.positions]).toEqual([0, 7, 0, 0xffffffff])
     expect([...table.side(0, slots)]).toEqual([3, 4, 0xffffffff, 0xffffffff, 0, 0, 1, 2])
-    table.setSide(0, slots.subarray(0, 1), Uint32Array.of(8, 9))
-    expect([...table.side(0, slots.subarray(0, 1))]).toEqual([8, 9])
+    const first = slots.subarray(0, 1)
+    table.set(first, { fileId: 6, start: 5 }, [Uint32Array.of(8, 9)])
+    expect([...table.side(0, first)]).toEqual([8, 9])
+    table.set(first, { fileId: 7, positions: Uint32Array.of(3) })
+    expect([...table.side(0, first)]).toEqual([8, 9])
+    expect(table.locations(first)).toEqual({
+      fileIds: Uint32Array.of(7),
+      positions: Uint32Array.of(3),
+    })
     errorOf('ASSERTION_FAILED', () => table.insert(keys, { fileId: NO_FILE, start: 0 }, { side }))
     errorOf('ASSERTION_FAILED', () => table.set(slots, { fileId: 0, start: 0 }))
     errorOf('ASSERTION_FAILED', () => table.side(1, slots))
