@@ -556,7 +556,8 @@ function mix(lo: number, hi: number, a: number, b: number, c: number): number {
   return Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
 }
 
-function checkPlacement(at: Placement, count: number): void {
+/** Checks that so many rows have places that a slot can hold. @throws ASSERTION_FAILED */
+export function checkPlacement(at: Placement, count: number): void {
   const fits =
     'positions' in at ? at.positions.length === count : at.start >= 0 && at.start + count <= 2 ** 32
   assert(
