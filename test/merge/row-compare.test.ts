@@ -12,7 +12,7 @@ import { differingRows } from '../../src/merge/differing-rows.ts'
 import { rowHashes } from '../../src/merge/row-hash.ts'
 import { rowForms, schemaArbitrary, structArbitrary } from '../iceberg/columns/arbitraries.ts'
 import { errorOf } from '../support/expect-error.ts'
-import { batchOf, fieldsOf, SEED } from './batches.ts'
+import { batchOf, fieldsOf, hidingRows, SEED } from './batches.ts'
 
 let arrow: Awaited<ReturnType<typeof loadArrow>>
 beforeAll(async () => {
@@ -138,6 +138,44 @@ describe('row hashes and differing rows', () => {
     expect(h0).not.toBe(h1)
     expect(h2).toBe(h3)
     expect(h4).toBe(hashTexts(other, [1, 2])[4])
+  })
+
+  it('sees nothing of what null structs, lists and maps cover', () => {
+    const inner = fieldsOf({ x: { kind: 'int' } }).map((f) => ({ ...f, id: 10 }))
+    const list: Type = {
+      kind: 'list',
+      elementId: 11,
+      elementRequired: false,
+      element: { kind: 'string' },
+    }
+    const map: Type = {
+      kind: 'map',
+      keyId: 12,
+      key: { kind: 'string' },
+      valueId: 13,
+      valueRequired: false,
+      value: { kind: 'long' },
+    }
+    const cases: [Type, unknown[]][] = [
+      [structOf(inner), [{ x: 1 }, { x: 2 }, { x: 3 }]],
+      [list, [['a'], ['b', 'c'], ['d']]],
+      [map, [new Map([['a', 1]]), new Map([['b', 2]]), new Map()]],
+    ]
+    for (const [type, values] of cases) {
+      const fields = fieldsOf({ v: type })
+      const rows = values.map((v) => ({ v }))
+      const hiding = hidingRows(batchOf(fields, rows))
+      const empty = batchOf(fields, [rows[0], { v: null }, { v: null }])
+      const expected = [
+        [0, 1, 1],
+        [1, 0, 0],
+        [1, 0, 0],
+      ]
+      expect(matrix(hiding, empty, [1])).toEqual(expected)
+      expect(matrix(hiding, hiding, [1])).toEqual(expected)
+      expect(hashTexts(hiding, [1])).toEqual(hashTexts(empty, [1]))
+      expect(hashTexts(hiding.slice(1), [1])).toEqual(hashTexts(empty, [1]).slice(1))
+    }
   })
 
   it('MG-20: maps ignore the order of their entries, also large ones with equal keys or values', () => {

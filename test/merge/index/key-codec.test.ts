@@ -6,7 +6,7 @@ import type { NestedField, PrimitiveType, Type } from '../../../src/iceberg/spec
 import { type EncodedKeys, KeyCodec } from '../../../src/merge/index/key-codec.ts'
 import { primitiveType, rowForms, valueArbitrary } from '../../iceberg/columns/arbitraries.ts'
 import { errorOf } from '../../support/expect-error.ts'
-import { batchOf, codecOf, fieldsOf, SEED } from '../batches.ts'
+import { batchOf, codecOf, fieldsOf, hidingRows, SEED } from '../batches.ts'
 
 beforeAll(async () => {
   await loadArrow()
@@ -143,6 +143,8 @@ describe('key codec', () => {
     })
     expect(keyTexts(codec.encode(batch))).toEqual(['5,0', null, null, '6,0'])
     expect(keyTexts(codec.encode(batch.slice(2)))).toEqual([null, '6,0'])
+    const full = batchOf(fields, [{ s: { id: 1 } }, { s: { id: 2 } }, { s: { id: 3 } }])
+    expect(keyTexts(codec.encode(hidingRows(full)))).toEqual(['1,0', null, null])
   })
 
   it('MG-3: refuses floating-point, nested and other columns without equality', () => {
