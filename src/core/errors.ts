@@ -25,6 +25,7 @@ export type ErrorKind =
 export const ERROR_CODES = {
   COMMIT_CONFLICT: 'conflict',
   REQUIREMENT_FAILED: 'conflict',
+  VALIDATION_CONFLICT: 'conflict',
   COMMIT_STATE_UNKNOWN: 'unknown-outcome',
   NO_SUCH_LAKE: 'not-found',
   NO_SUCH_NAMESPACE: 'not-found',

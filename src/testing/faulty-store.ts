@@ -54,8 +54,9 @@ export class FaultyStore implements ObjectStore {
     this.name = options.name ?? 'main'
     this.plan = options.plan ?? (() => undefined)
     this.#latencyMs = options.latencyMs
-    const { realPath } = this.#inner
-    if (realPath !== undefined) this.realPath = (path) => realPath.call(this.#inner, path)
+    if (this.#inner.realPath !== undefined) {
+      this.realPath = (path) => (this.#inner.realPath as (path: string) => Promise<string>)(path)
+    }
   }
 
   /** Another process on the same store. It goes on when this one dies. */

@@ -76,8 +76,16 @@ export class LiveFiles {
   /** Positions of a live data file that are deleted, but for equality deletes. */
   async deletedPositions(file: LiveFile, signal: AbortSignal | undefined): Promise<PositionBitmap> {
     const deletes = this.deletesOf(file)
-    if (deletes === undefined) return PositionBitmap.EMPTY
-    return new DeleteLoader(this.#env, signal).positions(file.entry.file, deletes)
+    return deletes === undefined ? PositionBitmap.EMPTY : this.positionsOf(file, deletes, signal)
+  }
+
+  /** Positions of a data file that the given ones of its deletes take away. */
+  positionsOf(
+    { entry }: LiveFile,
+    deletes: FileDeletes,
+    signal: AbortSignal | undefined,
+  ): Promise<PositionBitmap> {
+    return new DeleteLoader(this.#env, signal).positions(entry.file, deletes)
   }
 }
 

@@ -187,8 +187,9 @@ function keyReader(
   }
 }
 
+/** Keys are plain columns, whose values in JSON form are texts, numbers and booleans. */
 function text(value: unknown): string {
-  return value === null ? '' : `=${String(value)}`
+  return value === null ? '' : `=${String(value as string | number | boolean)}`
 }
 
 function optional(field: NestedField): NestedField {

@@ -24,7 +24,6 @@ export interface AppendOptions {
 
 /** One append in all attempts of its commit. */
 export class AppendOperation {
-  readonly #env: Environment
   readonly #options: AppendOptions
   readonly #producer: SnapshotProducer
   readonly #added: AddedManifests
@@ -35,7 +34,6 @@ export class AppendOperation {
       options.files.every((file) => file.content === 'data'),
       'an append adds data files only',
     )
-    this.#env = env
     this.#options = options
     this.#producer = new SnapshotProducer(env)
     this.#added = new AddedManifests(env, this.#producer)
