@@ -3,7 +3,7 @@ import { checkLimit, type Limits } from '../../core/limits.ts'
 import { DuplicateRows } from './duplicate-rows.ts'
 import type { RowsToRemove } from './gone-rows.ts'
 import { IndexedFiles, type KnownFile } from './indexed-files.ts'
-import type { EncodedKeys, KeyCodec } from './key-codec.ts'
+import { type EncodedKeys, type KeyCodec, keyCount } from './key-codec.ts'
 import { type Duplicates, KeyTable, type Placement } from './key-table.ts'
 
 export interface IndexContentsOptions {
@@ -53,7 +53,7 @@ export class IndexContents {
 
   /** Enters rows of a file. A key that is there already gets a further row. @throws LIMIT_EXCEEDED */
   insert(file: KnownFile, keys: EncodedKeys, at: Placement, side: readonly Uint32Array[]): void {
-    this.checkRoom(keys.rows)
+    this.checkRoom(keyCount(keys))
     const before = this.table.size
     const duplicates = this.table.insert(keys, at, { side })
     file.keys += this.table.size - before

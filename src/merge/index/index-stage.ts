@@ -4,6 +4,7 @@ import { PositionBitmap } from '../../iceberg/puffin/position-bitmap.ts'
 import type { IndexContents } from './index-contents.ts'
 import type { KnownFile } from './indexed-files.ts'
 import type { EncodedKeys } from './key-codec.ts'
+import { NO_FILE } from './key-table.ts'
 import { StagedChanges } from './staged-changes.ts'
 
 /** A data file that a commit adds. */
@@ -93,8 +94,9 @@ export class IndexStage {
     side: readonly Uint32Array[] = [],
   ): void {
     this.#checkTarget(fileId)
+    const leaving = this.#filesOf(slots)
     this.#changes.move(slots, { fileId, positions }, side)
-    this.#countLeaving(slots)
+    for (const from of leaving) add(this.#leaving, from, 1)
     add(this.#coming, fileId, slots.length)
   }
 
@@ -120,8 +122,9 @@ export class IndexStage {
   /** Stages the removal of the keys of some slots. A slot may be named once. */
   remove(slots: Int32Array): void {
     this.#checkValid()
+    const leaving = this.#filesOf(slots)
     this.#changes.remove(slots)
-    this.#countLeaving(slots)
+    for (const from of leaving) add(this.#leaving, from, 1)
   }
 
   /**
@@ -202,9 +205,10 @@ export class IndexStage {
     }
   }
 
-  #countLeaving(slots: Int32Array): void {
+  #filesOf(slots: Int32Array): Uint32Array {
     const { fileIds } = this.#contents.table.locations(slots)
-    for (const fileId of fileIds) add(this.#leaving, fileId, 1)
+    assert(!fileIds.includes(NO_FILE), 'a staged slot has a key')
+    return fileIds
   }
 
   #leavingOf(file: KnownFile): number {

@@ -12,7 +12,7 @@ import { assert, FloeError } from '../../core/errors.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { getBit } from '../../iceberg/columns/bitmap.ts'
 import { GoneRows, type RowsToRemove } from './gone-rows.ts'
-import type { EncodedKeys, KeyCodec } from './key-codec.ts'
+import { type EncodedKeys, type KeyCodec, keyCount } from './key-codec.ts'
 
 /** Where rows are: one data file, positions one after the other from `start`, or given one by one. */
 export type Placement =
@@ -131,7 +131,7 @@ export class KeyTable {
     const count = rows === undefined ? keys.rows : rows.length
     checkPlacement(at, count)
     assert(side.length === this.sideColumns, 'there are values for each side column')
-    this.#reserve(this.#size + count)
+    this.#reserve(this.#size + Math.min(count, keyCount(keys)))
     this.#generation++
     const positions = 'positions' in at ? at.positions : undefined
     const start = 'positions' in at ? 0 : at.start
