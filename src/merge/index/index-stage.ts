@@ -100,6 +100,18 @@ export class IndexStage {
     add(this.#coming, fileId, slots.length)
   }
 
+  /** Stages other places for the rows of some keys, in their order; keys that the index lacks are passed over. */
+  relocate(keys: EncodedKeys, rows: Int32Array, fileId: number, positions: Uint32Array): void {
+    this.#checkTarget(fileId)
+    const slots = this.#contents.table.probe(keys, rows)
+    const found = Int32Array.from(slots.keys()).filter((i) => (slots[i] as number) >= 0)
+    this.move(
+      found.map((i) => slots[i] as number),
+      fileId,
+      Uint32Array.from(found, (i) => positions[i] as number),
+    )
+  }
+
   /**
    * Stages keys that the index does not have, or has no more by then. Rows with a null key are passed over. A key
    * that the index does have gets a further row, as the table does.
@@ -143,25 +155,25 @@ export class IndexStage {
    * Never throws: a commit that has been made must not be reported as failed.
    * @param parentSnapshotId what the commit was made on, if that may be another snapshot than the index is true of.
    *   The index then is true of none, and the next catch-up takes in what else was committed.
-   * @returns false if the changes do not fit the index any more; then it is empty, and the next catch-up builds it.
+   * @returns false if the changes do not fit the index any more. It is as it was then, and the next catch-up reads what
+   *   was committed.
    */
   apply(snapshotId: bigint, parentSnapshotId?: bigint | null): boolean {
     const contents = this.#contents
     const isValid = this.valid
     this.#isDone = true
+    if (!isValid) return false
     try {
-      if (isValid) {
-        this.#apply()
-        const isNext = parentSnapshotId === undefined || parentSnapshotId === contents.snapshotId
-        contents.snapshotId = isNext ? snapshotId : undefined
-        contents.version++
-        return true
-      }
+      this.#apply()
+      const isNext = parentSnapshotId === undefined || parentSnapshotId === contents.snapshotId
+      contents.snapshotId = isNext ? snapshotId : undefined
+      contents.version++
+      return true
     } catch {
       // A mistake in what was staged. What the table has now is in the table.
+      this.#owner.clear()
+      return false
     }
-    this.#owner.clear()
-    return false
   }
 
   #apply(): void {

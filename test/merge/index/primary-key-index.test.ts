@@ -67,7 +67,11 @@ function contentOf(index: PrimaryKeyIndex, keys: readonly (bigint | null)[]) {
 }
 
 /** The index is true of the table's current snapshot, by the model. */
-function expectTrue(world: World, index: PrimaryKeyIndex, { nullSafe = false }: IndexOptions): void {
+function expectTrue(
+  world: World,
+  index: PrimaryKeyIndex,
+  { nullSafe = false }: IndexOptions,
+): void {
   const expected = new Map<bigint | null, string[]>()
   const rowAt = new Map<string, WorldRow>()
   for (const row of world.liveRows()) {
@@ -238,7 +242,9 @@ class Walk {
     const index = this.#index
     await this.#catchUp()
     const outcome = this.#pick(['made', 'made', 'made', 'failed', 'rebased', 'stale'] as const)
-    const named = ALL_KEYS.filter((k) => (k !== null || this.#options.nullSafe) && this.#chance(0.2))
+    const named = ALL_KEYS.filter(
+      (k) => (k !== null || this.#options.nullSafe) && this.#chance(0.2),
+    )
     const slots = index.table.probe(keysOf(index, named))
     const before = index.table.chunks.map((chunk) => chunk.slice())
     const counts = [index.bytes, index.snapshotId, index.duplicateKeys]
@@ -579,8 +585,12 @@ describe('a catch-up', () => {
 
   it('MG-29: gives the row ids that files store, as a scan of the table does', async () => {
     const world = await World.create({ formatVersion: 3 })
-    const stored = rowsFrom(0, 20).map((row, i) => (i % 3 === 0 ? row : { ...row, id: BigInt(500 + i) }))
-    await world.commit({ added: [await world.write(rowsFrom(20, 25)), await world.write(stored, 6)] })
+    const stored = rowsFrom(0, 20).map((row, i) =>
+      i % 3 === 0 ? row : { ...row, id: BigInt(500 + i) },
+    )
+    await world.commit({
+      added: [await world.write(rowsFrom(20, 25)), await world.write(stored, 6)],
+    })
     const { index, catchUp } = indexOf(world)
     await catchUp()
     const scan = new TableScan(world.env, world.state, { select: ['k', '_row_id'] })

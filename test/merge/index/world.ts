@@ -90,6 +90,8 @@ export class World {
       manifests: new LruCache(2 ** 24),
       deletes: new LruCache(2 ** 24),
       canonicalPath: (path) => path,
+      upserts: () => Promise.reject(new Error('no upserts here')),
+      closeUpserts: async () => undefined,
     }
     const location = 'memory://lake'
     const catalog = await VersionedObjectCatalog.open({
@@ -198,6 +200,7 @@ export class World {
       },
       appended: [],
       snapshotProperties: {},
+      allowEmpty: false,
     })
     await this.#commit((base, attempt) => operation.updates(base, attempt))
     const before = this.#models.get(
