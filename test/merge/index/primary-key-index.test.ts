@@ -67,7 +67,11 @@ function contentOf(index: PrimaryKeyIndex, keys: readonly (bigint | null)[]) {
 }
 
 /** The index is true of the table's current snapshot, by the model. */
-function expectTrue(world: World, index: PrimaryKeyIndex, { nullSafe = false }: IndexOptions): void {
+function expectTrue(
+  world: World,
+  index: PrimaryKeyIndex,
+  { nullSafe = false }: IndexOptions,
+): void {
   const expected = new Map<bigint | null, string[]>()
   const rowAt = new Map<string, WorldRow>()
   for (const row of world.liveRows()) {
@@ -238,7 +242,9 @@ class Walk {
     const index = this.#index
     await this.#catchUp()
     const outcome = this.#pick(['made', 'made', 'made', 'failed', 'rebased', 'stale'] as const)
-    const named = ALL_KEYS.filter((k) => (k !== null || this.#options.nullSafe) && this.#chance(0.2))
+    const named = ALL_KEYS.filter(
+      (k) => (k !== null || this.#options.nullSafe) && this.#chance(0.2),
+    )
     const slots = index.table.probe(keysOf(index, named))
     const before = index.table.chunks.map((chunk) => chunk.slice())
     const counts = [index.bytes, index.snapshotId, index.duplicateKeys]
@@ -449,6 +455,25 @@ describe('a catch-up', () => {
     }
   })
 
+  it('remembers what was deleted before own deletes, too', async () => {
+    const world = await World.create({ formatVersion: 3 })
+    const { index, catchUp } = indexOf(world)
+    const a = await world.write(rowsFrom(0, 10))
+    const first = await world.commit({ added: [a] })
+    const other = await world.commit({ deleted: new Map([[a.filePath, [5]]]) })
+    await world.setTo(first)
+    await world.commit({ deleted: new Map([[a.filePath, [2]]]) })
+    await catchUp()
+    const stage = index.stage()
+    stage.deleted(a.filePath, PositionBitmap.of([5]))
+    expect(stage.apply(await world.commit({ deleted: new Map([[a.filePath, [5]]]) }))).toBe(true)
+    expectTrue(world, index, {})
+    // There, the row at 2 is live.
+    await world.setTo(other)
+    await catchUp()
+    expectTrue(world, index, {})
+  })
+
   it('is bounded by indexMemoryBytes, slots, row ids and duplicates together', async () => {
     const limits = { indexMemoryBytes: 16 * 1024 }
     const full = await World.create({ formatVersion: 3, limits })
@@ -579,8 +604,12 @@ describe('a catch-up', () => {
 
   it('MG-29: gives the row ids that files store, as a scan of the table does', async () => {
     const world = await World.create({ formatVersion: 3 })
-    const stored = rowsFrom(0, 20).map((row, i) => (i % 3 === 0 ? row : { ...row, id: BigInt(500 + i) }))
-    await world.commit({ added: [await world.write(rowsFrom(20, 25)), await world.write(stored, 6)] })
+    const stored = rowsFrom(0, 20).map((row, i) =>
+      i % 3 === 0 ? row : { ...row, id: BigInt(500 + i) },
+    )
+    await world.commit({
+      added: [await world.write(rowsFrom(20, 25)), await world.write(stored, 6)],
+    })
     const { index, catchUp } = indexOf(world)
     await catchUp()
     const scan = new TableScan(world.env, world.state, { select: ['k', '_row_id'] })
@@ -627,6 +656,26 @@ describe('staged changes of an index', () => {
     expect(stage.apply(9n)).toBe(false)
     expect([index.snapshotId, index.table.size]).toEqual([undefined, 0])
     expect((await catchUp()).kind).toBe('built')
+  })
+
+  it('MG-28: forget files of which no row is left, so that a table that only we write does not fill memory', async () => {
+    const world = await World.create({ formatVersion: 3 })
+    const { index, catchUp } = indexOf(world)
+    const rows = [...rowsFrom(0, 3), { k: null, v: 'no key' }]
+    const file = await world.write(rows.map((row, i) => ({ ...row, id: BigInt(i) })))
+    await world.commit({ added: [file] })
+    await catchUp()
+    expect(index.bytes).toBe(64 * 16 + 4 * 8)
+    const next = await world.write(rowsFrom(0, 3))
+    const stage = index.stage()
+    const fileId = stage.addFile({ path: next.filePath, recordCount: 3 })
+    stage.move(index.table.probe(keysOf(index, [0n, 1n, 2n])), fileId, Uint32Array.of(0, 1, 2))
+    stage.deleted(file.filePath, PositionBitmap.of([0, 1, 2, 3]))
+    const deleted = new Map([[file.filePath, [0, 1, 2, 3]]])
+    expect(stage.apply(await world.commit({ added: [next], deleted }))).toBe(true)
+    expect(index.fileByPath(file.filePath)).toBeUndefined()
+    expect(index.bytes).toBe(64 * 16)
+    expectTrue(world, index, {})
   })
 
   it('give ids of files that are gone to new ones, in the order that was promised', async () => {
