@@ -96,7 +96,7 @@ async function readTable(table: Table): Promise<TableContent> {
   const rows = await table.scan().toArray()
   const texts = rows
     .filter((r) => Number(r['id']) !== NEXT_ID)
-    .map((r) => `${r['id']}:${r['by']}`)
+    .map((r) => `${String(r['id'])}:${String(r['by'])}`)
     .sort()
   return {
     text: `${texts.join(' ')} ${JSON.stringify(table.properties)}`,
