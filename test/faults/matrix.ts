@@ -3,6 +3,7 @@
  * be true in the end. What operations and rivals do is not known here: the allowed ends are those of doing them one
  * after the other without a fault.
  */
+import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import { isFloeError, type Lake, type ObjectStore } from '../../src/index.ts'
 import type { FaultKind, FaultyStore, StoreVerb } from '../../src/testing/index.ts'
@@ -48,6 +49,9 @@ export interface Variation {
 
 const base: Promise<Base> = makeBase(fakeRuntime({ seed: 1 }), { 'commit.retry.min-wait-ms': '1' })
 
+/** What dead processes left behind and was found good: what comes after is a function of these bytes alone. */
+const goodRemains = new Set<string>()
+
 /** Runs a case and holds its end against the rules. Calls are added to the trace. */
 export async function runCase(
   one: Case,
@@ -72,7 +76,7 @@ async function runIn(
   variation: Variation,
 ): Promise<void> {
   const operation = variation.operation ?? operationOf(one.operation)
-  const rival = await startRival(setup, runtime, one, operation)
+  const rival = await startRival(setup, one, operation)
   const victim = setup.process('victim')
   const actor = await actorOn(variation.wrap?.(victim) ?? victim, runtime)
   const start = victim.callCount
@@ -96,6 +100,8 @@ async function runIn(
   expect(victim.callCount - start, 'the call was made').toBeGreaterThan(one.at)
   victim.plan = () => undefined
   await setup.settle()
+  const remains = result === 'died' ? await fingerprint(setup, one, rival) : undefined
+  if (remains !== undefined && goodRemains.has(remains)) return
   const lake = await recover(setup, runtime, one)
   const found = await contentOf(lake, await base)
   const without = await endsOf(operation, one, { done: false, rival: rival.isDone() })
@@ -116,6 +122,19 @@ async function runIn(
   else expect(last.text, 'not done again').toBe(found.text)
   expect(last.nextRows).toBe(1)
   await expectSoundLake(lake, await base, setup.process('look'))
+  if (remains !== undefined && variation.operation === undefined) goodRemains.add(remains)
+}
+
+/** Everything that the checks of a case depend on once its process has died. */
+async function fingerprint(setup: FaultyStore, one: Case, rival: Rival): Promise<string> {
+  const hash = createHash('sha256')
+  hash.update(JSON.stringify([one.operation, one.rival?.name, rival.isDone(), one.kind === 'torn']))
+  const store = setup.process('look')
+  for await (const { path, sizeBytes } of store.list(LOCATION)) {
+    hash.update(`\n${path} ${sizeBytes}\n`)
+    hash.update(await store.get(path))
+  }
+  return hash.digest('hex')
 }
 
 /** True if the outcome says that nobody knows; that may only be said when it is so. */
@@ -152,16 +171,12 @@ interface Rival {
 }
 
 /** Somebody who commits once to the table that the operation changes. */
-async function startRival(
-  setup: FaultyStore,
-  runtime: FakeRuntime,
-  one: Case,
-  operation: Operation,
-): Promise<Rival> {
+async function startRival(setup: FaultyStore, one: Case, operation: Operation): Promise<Rival> {
   if (one.rival === undefined) return { commit: async () => undefined, isDone: () => false }
   const act = RIVALS[one.rival.name]
   if (act === undefined) throw new Error(`no rival ${one.rival.name}`)
-  const lake = await openAs(setup.process('rival'), runtime)
+  // Ids of its own, so that it writes the same whenever it comes.
+  const lake = await openAs(setup.process('rival'), fakeRuntime({ seed: 8 }))
   let state: 'waits' | 'failed' | 'done' = 'waits'
   const commit = async (): Promise<void> => {
     if (state !== 'waits') return
@@ -246,7 +261,7 @@ export function callsOf(
     const runtime = fakeRuntime({ seed: 7 })
     const setup = await copyOf(await base, runtime)
     const one: Case = { operation, at: -1, kind: 'slow', rival, crash: false }
-    const rivals = await startRival(setup, runtime, one, operationOf(operation))
+    const rivals = await startRival(setup, one, operationOf(operation))
     const victim = setup.process('victim')
     const actor = await actorOn(victim, runtime)
     const start = victim.callCount

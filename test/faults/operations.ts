@@ -1,5 +1,5 @@
 /** What is done to a lake while its store fails, and what a rival does to the same table at the same time. */
-import type { Lake } from '../../src/index.ts'
+import { isFloeError, type Lake, type Table, type Where } from '../../src/index.ts'
 import { COLUMNS } from './world.ts'
 
 /** What an operation has to work with: a lake opened before, and the means to open another. */
@@ -29,11 +29,24 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'set-properties': on('x.a', async ({ lake }) =>
     (await lake.table('x.a')).setProperties({ mine: '1' }),
   ),
+  // Both rows of the second file: the file goes without being read.
+  'delete-file': deletion('x.a', { id: { gte: 4 } }, 'auto'),
+  'delete-merge-on-read': deletion('x.a', { id: 2 }, 'merge-on-read'),
+  'delete-merge-on-read-v3': deletion('x.b', { id: 2 }, 'merge-on-read'),
+  'delete-copy-on-write': deletion('x.a', { id: 2 }, 'copy-on-write'),
+  'delete-copy-on-write-v3': deletion('x.b', { id: { in: [2, 4] } }, 'copy-on-write'),
+  'row-delta': on('x.a', ({ lake }) => replaceRow(lake, 'x.a')),
+  'row-delta-v3': on('x.b', ({ lake }) => replaceRow(lake, 'x.b')),
+  'multi-table-delete': on('x.b', ({ lake }) => deleteAndAppend(lake)),
 }
 
 /** What a rival does once. */
 export const RIVALS: Readonly<Record<string, (lake: Lake, table: string) => Promise<unknown>>> = {
   append: async (lake, table) => (await lake.table(table)).append([{ id: 21, by: 'rival' }]),
+  'same-rows': async (lake, table) =>
+    (await lake.table(table)).deleteWhere({ id: { in: [2, 4] } }, { mode: 'merge-on-read' }),
+  'removes-files': async (lake, table) =>
+    (await lake.table(table)).deleteWhere({ id: { in: [1, 4] } }, { mode: 'copy-on-write' }),
 }
 
 async function commitToBoth(lake: Lake): Promise<void> {
@@ -46,6 +59,53 @@ async function commitToBoth(lake: Lake): Promise<void> {
   } finally {
     await transaction.rollback()
   }
+}
+
+/** Replaces row 2, wherever it is, and reads it anew if somebody else was there first. */
+async function replaceRow(lake: Lake, name: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await tryToReplaceRow(lake, await lake.table(name))
+    } catch (error) {
+      if (attempt === 3 || !isFloeError(error, 'VALIDATION_CONFLICT')) throw error
+    }
+  }
+}
+
+async function tryToReplaceRow(lake: Lake, table: Table): Promise<void> {
+  const transaction = lake.transaction(COMMIT)
+  try {
+    const found = await table.scan({ where: { id: 2 }, select: ['_file', '_pos'] }).toArray()
+    await transaction.rowDelta(table, {
+      rows: [{ id: 2, by: 'op' }],
+      deletes: found.map((r) => ({ file: String(r['_file']), positions: [Number(r['_pos'])] })),
+    })
+    await transaction.commit()
+  } finally {
+    await transaction.rollback()
+  }
+}
+
+async function deleteAndAppend(lake: Lake): Promise<void> {
+  const transaction = lake.transaction(COMMIT)
+  try {
+    await transaction.append('x.a', ROWS)
+    await transaction.append('x.b', ROWS)
+    await transaction.deleteWhere('x.b', { id: 2 })
+    await transaction.commit()
+  } finally {
+    await transaction.rollback()
+  }
+}
+
+function deletion(
+  table: Operation['table'],
+  where: Where,
+  mode: 'auto' | 'copy-on-write' | 'merge-on-read',
+): Operation {
+  return on(table, async ({ lake }) =>
+    (await lake.table(table)).deleteWhere(where, { mode, ...COMMIT }),
+  )
 }
 
 function on(table: Operation['table'], run: Operation['run']): Operation {
