@@ -54,7 +54,8 @@ function rivals(): Case['rival'][] {
   return [
     undefined,
     { name: 'append', at: 'first' },
-    ...names.map((name) => ({ name, at: 'rebase' as const })),
+    // Another append changes less than these do: it is among the sampled ones.
+    ...names.filter((name) => name !== 'append').map((name) => ({ name, at: 'rebase' as const })),
   ]
 }
 
