@@ -47,7 +47,9 @@ export interface Variation {
   readonly wrap?: (store: ObjectStore) => ObjectStore
 }
 
-const base: Promise<Base> = makeBase(fakeRuntime({ seed: 1 }), { 'commit.retry.min-wait-ms': '1' })
+export const base: Promise<Base> = makeBase(fakeRuntime({ seed: 1 }), {
+  'commit.retry.min-wait-ms': '1',
+})
 
 /** What dead processes left behind and was found good: what comes after is a function of these bytes alone. */
 const goodRemains = new Set<string>()
@@ -149,7 +151,7 @@ function mayBeDone(result: string, one: Case): boolean {
 const LEAVES_NOTHING: ReadonlySet<FaultKind> = new Set(['before', 'http-429', 'http-503', 'slow'])
 
 /** Files that neither the base nor the rival has. */
-async function leftovers(setup: FaultyStore): Promise<string[]> {
+export async function leftovers(setup: FaultyStore): Promise<string[]> {
   const { objects } = await base
   const others = new Set(setup.trace.filter((c) => c.process === 'rival').map((c) => c.path))
   const found: string[] = []
@@ -160,7 +162,7 @@ async function leftovers(setup: FaultyStore): Promise<string[]> {
   return found
 }
 
-async function actorOn(store: ObjectStore, runtime: FakeRuntime): Promise<Actor> {
+export async function actorOn(store: ObjectStore, runtime: FakeRuntime): Promise<Actor> {
   return { lake: await openAs(store, runtime), open: () => openAs(store, runtime) }
 }
 
@@ -235,7 +237,7 @@ async function endsOf(
   return [await serially([...(did.done ? [own] : []), ...(did.rival ? [rival] : [])])]
 }
 
-function serially(
+export function serially(
   steps: readonly { readonly name: string; readonly run: Operation['run'] }[],
 ): Promise<string> {
   return remember(`after ${steps.map((s) => s.name).join(', then ')}`, async () => {

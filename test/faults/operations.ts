@@ -6,6 +6,7 @@ import { COLUMNS } from './world.ts'
 export interface Actor {
   readonly lake: Lake
   readonly open: () => Promise<Lake>
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Operation {
@@ -19,13 +20,19 @@ const COMMIT = { commitId: 'op' }
 const ROWS = [11, 12, 13].map((id) => ({ id, by: 'op' }))
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
-  append: on('x.a', async ({ lake }) => (await lake.table('x.a')).append(ROWS, COMMIT)),
-  'append-v3': on('x.b', async ({ lake }) => (await lake.table('x.b')).append(ROWS, COMMIT)),
-  'open-and-append': on('x.a', async ({ open }) =>
-    (await (await open()).table('x.a')).append(ROWS, COMMIT),
+  append: on('x.a', async ({ lake, signal }) =>
+    (await lake.table('x.a')).append(ROWS, { ...COMMIT, signal }),
   ),
-  'multi-table': on('x.a', ({ lake }) => commitToBoth(lake)),
-  'create-table': on('x.a', ({ lake }) => lake.createTable('x.c', COLUMNS, { ifNotExists: true })),
+  'append-v3': on('x.b', async ({ lake, signal }) =>
+    (await lake.table('x.b')).append(ROWS, { ...COMMIT, signal }),
+  ),
+  'open-and-append': on('x.a', async ({ open, signal }) =>
+    (await (await open()).table('x.a')).append(ROWS, { ...COMMIT, signal }),
+  ),
+  'multi-table': on('x.a', (actor) => commitToBoth(actor)),
+  'create-table': on('x.a', ({ lake, signal }) =>
+    lake.createTable('x.c', COLUMNS, { ifNotExists: true, signal }),
+  ),
   'set-properties': on('x.a', async ({ lake }) =>
     (await lake.table('x.a')).setProperties({ mine: '1' }),
   ),
@@ -35,9 +42,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'delete-merge-on-read-v3': deletion('x.b', { id: 2 }, 'merge-on-read'),
   'delete-copy-on-write': deletion('x.a', { id: 2 }, 'copy-on-write'),
   'delete-copy-on-write-v3': deletion('x.b', { id: { in: [2, 4] } }, 'copy-on-write'),
-  'row-delta': on('x.a', ({ lake }) => replaceRow(lake, 'x.a')),
-  'row-delta-v3': on('x.b', ({ lake }) => replaceRow(lake, 'x.b')),
-  'multi-table-delete': on('x.b', ({ lake }) => deleteAndAppend(lake)),
+  'row-delta': on('x.a', (actor) => replaceRow(actor, 'x.a')),
+  'row-delta-v3': on('x.b', (actor) => replaceRow(actor, 'x.b')),
+  'multi-table-delete': on('x.b', (actor) => deleteAndAppend(actor)),
 }
 
 /** What a rival does once. */
@@ -49,8 +56,8 @@ export const RIVALS: Readonly<Record<string, (lake: Lake, table: string) => Prom
     (await lake.table(table)).deleteWhere({ id: { in: [1, 4] } }, { mode: 'copy-on-write' }),
 }
 
-async function commitToBoth(lake: Lake): Promise<void> {
-  const transaction = lake.transaction(COMMIT)
+async function commitToBoth({ lake, signal }: Actor): Promise<void> {
+  const transaction = lake.transaction({ ...COMMIT, signal })
   try {
     await transaction.append('x.a', ROWS)
     await transaction.append('x.b', ROWS)
@@ -62,20 +69,22 @@ async function commitToBoth(lake: Lake): Promise<void> {
 }
 
 /** Replaces row 2, wherever it is, and reads it anew if somebody else was there first. */
-async function replaceRow(lake: Lake, name: string): Promise<void> {
+async function replaceRow(actor: Actor, name: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await tryToReplaceRow(lake, await lake.table(name))
+      return await tryToReplaceRow(actor, await actor.lake.table(name))
     } catch (error) {
       if (attempt === 3 || !isFloeError(error, 'VALIDATION_CONFLICT')) throw error
     }
   }
 }
 
-async function tryToReplaceRow(lake: Lake, table: Table): Promise<void> {
-  const transaction = lake.transaction(COMMIT)
+async function tryToReplaceRow({ lake, signal }: Actor, table: Table): Promise<void> {
+  const transaction = lake.transaction({ ...COMMIT, signal })
   try {
-    const found = await table.scan({ where: { id: 2 }, select: ['_file', '_pos'] }).toArray()
+    const found = await table
+      .scan({ where: { id: 2 }, select: ['_file', '_pos'], signal })
+      .toArray()
     await transaction.rowDelta(table, {
       rows: [{ id: 2, by: 'op' }],
       deletes: found.map((r) => ({ file: String(r['_file']), positions: [Number(r['_pos'])] })),
@@ -86,8 +95,8 @@ async function tryToReplaceRow(lake: Lake, table: Table): Promise<void> {
   }
 }
 
-async function deleteAndAppend(lake: Lake): Promise<void> {
-  const transaction = lake.transaction(COMMIT)
+async function deleteAndAppend({ lake, signal }: Actor): Promise<void> {
+  const transaction = lake.transaction({ ...COMMIT, signal })
   try {
     await transaction.append('x.a', ROWS)
     await transaction.append('x.b', ROWS)
@@ -103,8 +112,8 @@ function deletion(
   where: Where,
   mode: 'auto' | 'copy-on-write' | 'merge-on-read',
 ): Operation {
-  return on(table, async ({ lake }) =>
-    (await lake.table(table)).deleteWhere(where, { mode, ...COMMIT }),
+  return on(table, async ({ lake, signal }) =>
+    (await lake.table(table)).deleteWhere(where, { mode, ...COMMIT, signal }),
   )
 }
 
