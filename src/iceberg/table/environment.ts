@@ -23,6 +23,8 @@ export interface Environment {
   readonly canonicalPath: (path: string) => string
   /** The engine for upserts, loaded when it is first asked for. */
   readonly upserts: () => Promise<UpsertEngine>
+  /** Frees what that engine keeps, if it was asked for. */
+  readonly closeUpserts: () => Promise<void>
 }
 
 /** The engine's name in snapshot summaries and Parquet footers. */

@@ -278,6 +278,7 @@ export class Lake {
     if (this.#closed) return
     this.#closed = true
     await this.#catalog.close()
+    await this.#env.closeUpserts()
     await this.#env.pool.close()
     await this.#ownStore?.close()
   }
@@ -324,6 +325,10 @@ function openEnvironment(
     upserts: () => {
       upserts ??= options.upsertEngine?.(env) ?? Promise.reject(noUpserts())
       return upserts
+    },
+    closeUpserts: async () => {
+      const engine = await upserts?.catch(() => undefined)
+      engine?.close()
     },
   }
   return env

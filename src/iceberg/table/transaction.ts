@@ -188,7 +188,11 @@ export class Transaction {
     checkMode(options.mode)
     const engine = await this.#env.upserts()
     const state = isReference(table) ? stateOf(table) : stage.staged
-    const planner = await engine.planner(state, input, { ...options, signal })
+    const planner = await engine.planner(state, input, {
+      ...options,
+      signal,
+      recordsOutcome: this.#options.commitId !== undefined,
+    })
     this.#retry = UPSERT_RETRY
     await this.#planRows(table, planner, options)
     return planner
