@@ -66,17 +66,38 @@ export type {
   OpenOptions,
   OpenTableOptions,
 } from './iceberg/table/lake.ts'
+export type { DeleteOutcome } from './iceberg/table/operations/delete-where.ts'
+export type { RowDeletes } from './iceberg/table/operations/explicit-delta.ts'
 export type { FileScanTask, ScanPlan, ScanReport } from './iceberg/table/scan/plan.ts'
 export type { ScanOptions, TableScan } from './iceberg/table/scan/table-scan.ts'
-export type { AppendOptions, AppendResult, Table } from './iceberg/table/table.ts'
+export type {
+  AppendOptions,
+  AppendResult,
+  DeleteWhereOptions,
+  DeleteWhereResult,
+  Table,
+  TableUpsertOptions,
+  UpsertResult,
+} from './iceberg/table/table.ts'
+export type { TableState } from './iceberg/table/table-state.ts'
 export type {
   AppendProgress,
   StageAppendOptions,
+  StageDeleteOptions,
+  StageRowDeltaOptions,
+  TableReference,
   Transaction,
   TransactionOptions,
   TransactionResult,
   TransactionTableResult,
 } from './iceberg/table/transaction.ts'
+export type {
+  UpsertCounts,
+  UpsertFiles,
+  UpsertOptions,
+  UpsertOutcome,
+  UpsertProgress,
+} from './iceberg/table/upsert-engine.ts'
 export type { AppendInput } from './iceberg/table/write/input.ts'
 export { MemoryStore } from './io/memory.ts'
 export type {

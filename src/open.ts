@@ -12,7 +12,9 @@ import type { Table } from './iceberg/table/table.ts'
  */
 export async function openLake(location: string, options?: LakeOptions): Promise<Lake> {
   const engine = await import('./iceberg/table/lake.ts')
-  return engine.openLake(location, options)
+  return engine.openLake(location, options, {
+    upsertEngine: async (env) => new (await import('./merge/upsert-engine.ts')).KeyedUpserts(env),
+  })
 }
 
 /**

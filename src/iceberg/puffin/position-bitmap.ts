@@ -172,6 +172,16 @@ export class PositionBitmap {
     return left.subarray(0, length)
   }
 
+  /** Of `count` rows from position `first` on those that are in the set, as ascending indices from 0 on. */
+  rowsInside(first: number, count: number): Uint32Array {
+    const found = new Uint32Array(this.countWithin(first, first + count))
+    let length = 0
+    this.#forEachWithin(first, first + count, (position) => {
+      found[length++] = position - first
+    })
+    return found
+  }
+
   *containers(): Generator<readonly [key: number, container: Container], void, undefined> {
     for (const [i, key] of this.#keys.entries()) yield [key, this.#containers[i] as Container]
   }

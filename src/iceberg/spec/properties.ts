@@ -25,6 +25,10 @@ export const TableProperty = {
   MANIFEST_MIN_MERGE: 'commit.manifest.min-count-to-merge',
   MANIFEST_MERGE_ENABLED: 'commit.manifest-merge.enabled',
   NAME_MAPPING: 'schema.name-mapping.default',
+  DELETE_MODE: 'write.delete.mode',
+  DELETE_ISOLATION: 'write.delete.isolation-level',
+  MERGE_MODE: 'write.merge.mode',
+  MERGE_ISOLATION: 'write.merge.isolation-level',
 } as const
 
 /**
@@ -67,6 +71,10 @@ export function checkProperties(properties: Properties): void {
   manifestMergePolicy(properties)
   metadataCodec(properties)
   boolean(properties, TableProperty.METADATA_DELETE_AFTER_COMMIT, false)
+  for (const change of ['delete', 'merge'] as const) {
+    rowChangeMode(properties, change)
+    isolationLevel(properties, change)
+  }
 }
 
 /** `write.target-file-size-bytes`, default 512 MiB. */
@@ -95,26 +103,42 @@ export function metadataCodec(properties: Properties): MetadataCodec {
   )
 }
 
-/** `commit.retry.*`, with Iceberg's defaults. */
-export function commitRetryPolicy(properties: Properties): RetryPolicy {
+/** `commit.retry.*`; what is not set, as in `defaults`: Iceberg's own if left out. */
+export function commitRetryPolicy(
+  properties: Properties,
+  defaults: RetryPolicy = DEFAULT_COMMIT_RETRY,
+): RetryPolicy {
   return {
-    numRetries: integer(properties, TableProperty.RETRY_NUM, DEFAULT_COMMIT_RETRY.numRetries, 0),
-    minWaitMs: positiveInteger(
-      properties,
-      TableProperty.RETRY_MIN_WAIT,
-      DEFAULT_COMMIT_RETRY.minWaitMs,
-    ),
-    maxWaitMs: positiveInteger(
-      properties,
-      TableProperty.RETRY_MAX_WAIT,
-      DEFAULT_COMMIT_RETRY.maxWaitMs,
-    ),
-    totalTimeoutMs: positiveInteger(
-      properties,
-      TableProperty.RETRY_TOTAL,
-      DEFAULT_COMMIT_RETRY.totalTimeoutMs,
-    ),
+    numRetries: integer(properties, TableProperty.RETRY_NUM, defaults.numRetries, 0),
+    minWaitMs: positiveInteger(properties, TableProperty.RETRY_MIN_WAIT, defaults.minWaitMs),
+    maxWaitMs: positiveInteger(properties, TableProperty.RETRY_MAX_WAIT, defaults.maxWaitMs),
+    totalTimeoutMs: positiveInteger(properties, TableProperty.RETRY_TOTAL, defaults.totalTimeoutMs),
   }
+}
+
+/** How changed rows are written: their files anew, or deletes beside them. */
+export type RowChangeMode = 'copy-on-write' | 'merge-on-read'
+
+/** `write.delete.mode`, `write.merge.mode`; undefined if not set: whichever is cheaper. @throws BAD_ARGUMENT */
+export function rowChangeMode(
+  properties: Properties,
+  change: 'delete' | 'merge',
+): RowChangeMode | undefined {
+  const name = change === 'delete' ? TableProperty.DELETE_MODE : TableProperty.MERGE_MODE
+  const text = properties[name]
+  if (text === undefined || text === 'copy-on-write' || text === 'merge-on-read') return text
+  throw bad(name, text, 'copy-on-write or merge-on-read')
+}
+
+/** Whether rows that others added meanwhile count as seen. */
+export type IsolationLevel = 'serializable' | 'snapshot'
+
+/** `write.delete.isolation-level`, `write.merge.isolation-level`, default serializable. @throws BAD_ARGUMENT */
+export function isolationLevel(properties: Properties, change: 'delete' | 'merge'): IsolationLevel {
+  const name = change === 'delete' ? TableProperty.DELETE_ISOLATION : TableProperty.MERGE_ISOLATION
+  const text = properties[name] ?? 'serializable'
+  if (text === 'serializable' || text === 'snapshot') return text
+  throw bad(name, text, 'serializable or snapshot')
 }
 
 /** How manifests are merged on commit (`commit.manifest.*`). */

@@ -11,7 +11,7 @@
  */
 import { parallelMap } from '../../core/concurrency.ts'
 import { FloeError, throwIfAborted } from '../../core/errors.ts'
-import { backoffMs } from '../../core/retry.ts'
+import { backoffMs, type RetryPolicy } from '../../core/retry.ts'
 import { uuidV4, uuidV7 } from '../../core/runtime.ts'
 import { joinLocation } from '../../io/location.ts'
 import type { Catalog, TableIdentifier } from '../catalog/catalog.ts'
@@ -61,6 +61,8 @@ export interface StagedChange {
 export interface CommitOptions {
   /** Idempotency token: a commit whose id is found in the table's history is not done again. */
   readonly commitId?: string | undefined
+  /** How conflicts are retried where the table's properties do not say. Default: Iceberg's. */
+  readonly retry?: RetryPolicy | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -84,7 +86,7 @@ export async function commitChanges(
 ): Promise<CommitResult> {
   const commitId = options.commitId ?? uuidV7(env.runtime)
   const runId = uuidV4(env.runtime)
-  const policy = commitRetryPolicy(changes[0]?.staged?.metadata.properties ?? {})
+  const policy = commitRetryPolicy(changes[0]?.staged?.metadata.properties ?? {}, options.retry)
   const startedMs = env.runtime.monotonicMs()
   let known = new Map(changes.map((c) => [identifierText(c.identifier), c.staged]))
   // A given id may be that of a commit made earlier, by another process too: that must be looked up first.
@@ -221,7 +223,7 @@ async function buildNext(
 }
 
 /** True if a retained snapshot in main's ancestry was made by the commit. */
-function hasCommit(metadata: TableMetadata, commitId: string): boolean {
+export function hasCommit(metadata: TableMetadata, commitId: string): boolean {
   for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) {
     if (snapshot.summary[COMMIT_ID_KEY] === commitId) return true
   }

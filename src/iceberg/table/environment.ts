@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../io/store.ts'
 import type { ManifestEntry, ManifestFile } from '../manifest/entry.ts'
 import type { ParquetPool } from '../parquet/worker-pool.ts'
 import type { PositionBitmap } from '../puffin/position-bitmap.ts'
+import type { UpsertEngine } from './upsert-engine.ts'
 
 export interface Environment {
   readonly store: ObjectStore
@@ -20,6 +21,8 @@ export interface Environment {
   readonly deletes: LruCache<string, PositionBitmap | ReadonlyMap<string, PositionBitmap>>
   /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
   readonly canonicalPath: (path: string) => string
+  /** The engine for upserts, loaded when it is first asked for. */
+  readonly upserts: () => Promise<UpsertEngine>
 }
 
 /** The engine's name in snapshot summaries and Parquet footers. */

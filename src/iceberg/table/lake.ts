@@ -29,6 +29,7 @@ import { tableRoots } from './locations.ts'
 import { Table } from './table.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
 import { Transaction, type TransactionOptions } from './transaction.ts'
+import type { UpsertEngine } from './upsert-engine.ts'
 
 export interface OpenOptions {
   /** Bounds on memory, sizes and concurrency; see docs/limits.md. */
@@ -75,7 +76,11 @@ export interface CreateTableOptions {
  * @param location an absolute or relative path, or a URI such as `file:///data/lake` or `memory://test`.
  * @throws BAD_LOCATION, UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
  */
-export async function openLake(location: string, options: LakeOptions = {}): Promise<Lake> {
+export async function openLake(
+  location: string,
+  options: LakeOptions = {},
+  engines: Engines = {},
+): Promise<Lake> {
   const runtime = options.runtime ?? systemRuntime
   const limits = resolveLimits(options.limits)
   const root = parseLocation(location, process.cwd())
@@ -83,7 +88,8 @@ export async function openLake(location: string, options: LakeOptions = {}): Pro
   const store =
     options.store ?? openStore(root, { runtime, durability: options.durability ?? 'fsync' })
   const roots = [root, ...(options.roots ?? []).map((r) => parseLocation(r, process.cwd()))]
-  const env = openEnvironment(new RootedStore(store, { roots }), runtime, limits, options)
+  const rooted = new RootedStore(store, { roots })
+  const env = openEnvironment(rooted, runtime, limits, { ...options, ...engines })
   try {
     const catalog = await VersionedObjectCatalog.open({
       store: env.store,
@@ -101,6 +107,12 @@ export async function openLake(location: string, options: LakeOptions = {}): Pro
     if (own) await store.close()
     throw error
   }
+}
+
+/** What layers above put into a lake. */
+export interface Engines {
+  /** Makes the engine for upserts, when it is first asked for. */
+  readonly upsertEngine?: ((env: Environment) => Promise<UpsertEngine>) | undefined
 }
 
 export interface OpenTableOptions extends OpenOptions {
@@ -292,9 +304,10 @@ function openEnvironment(
   store: ObjectStore,
   runtime: Runtime,
   limits: Limits,
-  options: OpenOptions,
+  options: OpenOptions & Engines,
 ): Environment {
-  return {
+  let upserts: Promise<UpsertEngine> | undefined
+  const env: Environment = {
     store,
     runtime,
     limits,
@@ -308,7 +321,19 @@ function openEnvironment(
     manifests: new LruCache(MANIFEST_CACHE_BYTES),
     deletes: new LruCache(DELETE_CACHE_BYTES),
     canonicalPath: comparable,
+    upserts: () => {
+      upserts ??= options.upsertEngine?.(env) ?? Promise.reject(noUpserts())
+      return upserts
+    },
   }
+  return env
+}
+
+function noUpserts(): FloeError {
+  return new FloeError(
+    'UNSUPPORTED_OPERATION',
+    'This table was opened without an engine for upserts. Open its lake with openLake',
+  )
 }
 
 const MANIFEST_LIST_CACHE_BYTES = 16 * 1024 * 1024

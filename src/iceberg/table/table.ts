@@ -6,6 +6,8 @@ import { FloeError } from '../../core/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { identifierText } from '../catalog/identifier.ts'
 import type { Row } from '../columns/to-rows.ts'
+import type { Expression } from '../spec/expressions/expression.ts'
+import type { Where } from '../spec/expressions/where.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import type { PartitionSpec } from '../spec/partition-spec.ts'
 import type { Schema } from '../spec/schema.ts'
@@ -13,6 +15,7 @@ import type { Snapshot, SnapshotRef } from '../spec/snapshot.ts'
 import type { Environment } from './environment.ts'
 import { runFsck } from './fsck/fsck.ts'
 import type { FsckOptions, FsckReport } from './fsck/report.ts'
+import type { DeleteOutcome } from './operations/delete-where.ts'
 import { type ScanOptions, TableScan } from './scan/table-scan.ts'
 import {
   currentSchema,
@@ -21,7 +24,8 @@ import {
   specById,
   type TableState,
 } from './table-state.ts'
-import { type AppendProgress, Transaction } from './transaction.ts'
+import { type AppendProgress, type StageDeleteOptions, Transaction } from './transaction.ts'
+import { recordedOutcome, type UpsertOptions, type UpsertOutcome } from './upsert-engine.ts'
 import type { AppendInput } from './write/input.ts'
 
 export interface AppendOptions {
@@ -40,6 +44,32 @@ export interface AppendResult {
   readonly files: number
   readonly bytes: number
   /** Attempts that the commit needed; 0 if the commit id was found done already, or nothing was to do. */
+  readonly attempts: number
+  readonly commitId: string
+}
+
+export interface DeleteWhereOptions extends StageDeleteOptions {
+  /** Idempotency token: a deletion whose id is in the table's history is not done again. */
+  readonly commitId?: string | undefined
+}
+
+export interface DeleteWhereResult extends DeleteOutcome {
+  /** Null if no row matched: no snapshot was made. */
+  readonly snapshotId: bigint | null
+  /** Attempts that the commit needed; 0 if the commit id was found done already. */
+  readonly attempts: number
+  readonly commitId: string
+}
+
+export interface TableUpsertOptions extends UpsertOptions {
+  /** Idempotency token: an upsert whose id is in the table's history is not done again (MG-35). */
+  readonly commitId?: string | undefined
+}
+
+export interface UpsertResult extends UpsertOutcome {
+  /** Null if nothing was to be done: no snapshot was made (MG-21). */
+  readonly snapshotId: bigint | null
+  /** Attempts that the commit needed; 0 if the commit id was found done already. */
   readonly attempts: number
   readonly commitId: string
 }
@@ -70,6 +100,11 @@ export class Table<R = Row, I = Record<string, unknown>> {
   get name(): string {
     const { identifier, metadata } = this.#state
     return identifier.namespace.length === 0 ? metadata.location : identifierText(identifier)
+  }
+
+  /** What this handle stands on: for transactions that change rows that were read through it. */
+  get state(): TableState {
+    return this.#state
   }
 
   get metadata(): TableMetadata {
@@ -142,6 +177,51 @@ export class Table<R = Row, I = Record<string, unknown>> {
     }
   }
 
+  /**
+   * Deletes all rows that match, as one snapshot. Files whose rows match as a whole are removed without being read;
+   * in the others rows are deleted beside the file or by writing it anew, as `mode` or `write.delete.mode` say, else
+   * as is cheaper. With `write.delete.isolation-level` serializable (default) rows that other commits add meanwhile
+   * are deleted too, if they match.
+   * @throws NO_SUCH_COLUMN, BAD_EXPRESSION, TYPE_MISMATCH, READ_ONLY, COMMIT_CONFLICT, ABORTED: nothing was deleted.
+   *   COMMIT_STATE_UNKNOWN: it may have been.
+   */
+  async deleteWhere(
+    where: Where | Expression,
+    options: DeleteWhereOptions = {},
+  ): Promise<DeleteWhereResult> {
+    const transaction = this.#transaction(options)
+    try {
+      const planner = await transaction.deleteWhere(this.#state, where, options)
+      const { attempts, commitId, tables } = await transaction.commit()
+      return { ...planner.outcome, snapshotId: tables[0]?.snapshotId ?? null, attempts, commitId }
+    } finally {
+      await transaction.rollback()
+    }
+  }
+
+  /**
+   * Inserts rows, or replaces those of the same key, as one snapshot. Keys are found through an index in memory, which
+   * the first upsert of a handle's lake builds from the key columns and which follows all commits.
+   *
+   * Takes what `append` takes, but as a whole: memory grows with the rows given.
+   * @throws NULL_KEY, DUPLICATE_SOURCE_KEY, NULL_SEQUENCE, DUPLICATE_TARGET_KEY (rows named); what `append` refuses
+   *   rows with; BAD_ARGUMENT, NO_SUCH_COLUMN for options; LIMIT_EXCEEDED if the index would take more than
+   *   limits.indexMemoryBytes; READ_ONLY, COMMIT_CONFLICT, ABORTED: nothing was written. COMMIT_STATE_UNKNOWN: it may
+   *   have been.
+   */
+  async upsert(input: AppendInput<I>, options: TableUpsertOptions = {}): Promise<UpsertResult> {
+    const transaction = this.#transaction(options)
+    try {
+      const planner = await transaction.upsert(this.#state, input as AppendInput, options)
+      const { attempts, commitId, tables } = await transaction.commit()
+      const recorded = attempts === 0 ? recordedOutcome(this.#state, commitId) : undefined
+      const outcome = recorded ?? planner.outcome
+      return { ...outcome, snapshotId: tables[0]?.snapshotId ?? null, attempts, commitId }
+    } finally {
+      await transaction.rollback()
+    }
+  }
+
   /** Sets table properties. @throws READ_ONLY, BAD_ARGUMENT, COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN */
   async setProperties(updates: Readonly<Record<string, string>>): Promise<void> {
     const transaction = this.#transaction({})
@@ -186,7 +266,10 @@ export class Table<R = Row, I = Record<string, unknown>> {
     return this.close()
   }
 
-  #transaction(options: AppendOptions): Transaction {
+  #transaction(options: {
+    readonly commitId?: string | undefined
+    readonly signal?: AbortSignal | undefined
+  }): Transaction {
     if (this.#catalog === null) throw this.#readOnly('be written')
     return new Transaction(
       this.#env,

@@ -5,21 +5,29 @@
  * that is not committed leaves nothing behind once `rollback()` has run.
  */
 import { FloeError, isFloeError } from '../../core/errors.ts'
+import type { RetryPolicy } from '../../core/retry.ts'
 import type { Catalog, TableIdentifier } from '../catalog/catalog.ts'
 import { identifierText, parseIdentifier } from '../catalog/identifier.ts'
 import type { ContentFile } from '../manifest/entry.ts'
-import type { MetadataUpdate } from '../spec/updates.ts'
+import type { Expression } from '../spec/expressions/expression.ts'
+import { toExpression, type Where } from '../spec/expressions/where.ts'
+import type { RowChangeMode } from '../spec/properties.ts'
+import { findSnapshot } from '../spec/refs.ts'
 import {
-  type CommitAttempt,
+  COMMIT_ID_KEY,
   type CommitResult,
   commitChanges,
   deleteQuietly,
-  type StagedChange,
-  type TableChangePlan,
+  hasCommit,
 } from './commit.ts'
 import type { Environment } from './environment.ts'
-import { AppendOperation } from './operations/append.ts'
+import { LiveFiles } from './live-files.ts'
+import { DeleteWherePlanner } from './operations/delete-where.ts'
+import { explicitChange, type RowDeletes } from './operations/explicit-delta.ts'
+import { NO_CHANGE, type RowChangePlanner } from './operations/row-change.ts'
+import { TableStage } from './table-stage.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
+import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
 
@@ -59,57 +67,37 @@ export interface TransactionResult {
   readonly tables: readonly TransactionTableResult[]
 }
 
-/** What a transaction does to one table. */
-class TableStage implements StagedChange {
-  readonly identifier: TableIdentifier
-  readonly staged: TableState
-  readonly files: ContentFile[] = []
-  readonly snapshotProperties: Record<string, string> = {}
-  readonly propertyUpdates: Record<string, string> = {}
-  readonly propertyRemovals = new Set<string>()
-  hasAppend = false
-  readonly #env: Environment
-  #operation: AppendOperation | undefined
-
-  constructor(env: Environment, state: TableState) {
-    this.#env = env
-    this.identifier = state.identifier
-    this.staged = state
-  }
-
-  get operation(): AppendOperation | undefined {
-    return this.#operation
-  }
-
-  async plan(base: TableState | null, attempt: CommitAttempt): Promise<TableChangePlan> {
-    const updates: MetadataUpdate[] = []
-    if (Object.keys(this.propertyUpdates).length > 0) {
-      updates.push({ action: 'set-properties', updates: this.propertyUpdates })
-    }
-    if (this.propertyRemovals.size > 0) {
-      updates.push({ action: 'remove-properties', removals: [...this.propertyRemovals] })
-    }
-    if (this.hasAppend) {
-      this.#operation ??= new AppendOperation(this.#env, {
-        files: this.files,
-        snapshotProperties: this.snapshotProperties,
-      })
-      updates.push(...(await this.#operation.updates((base as TableState).metadata, attempt)))
-    }
-    return { updates }
-  }
-
-  /** Everything that was written and that only this change refers to. */
-  get paths(): readonly string[] {
-    return [...(this.#operation?.paths ?? []), ...this.files.map((f) => f.filePath)]
-  }
+/** Rows to add and to delete, by where they are. */
+export interface StageRowDeltaOptions {
+  /** Rows to add. With `lineage` they may carry `_row_id` of the rows that they replace (format version 3). */
+  readonly rows?: AppendInput | undefined
+  /** Rows to delete, as scans of the table's handle name them in `_file` and `_pos`. */
+  readonly deletes?: Iterable<RowDeletes> | undefined
+  /**
+   * Rows have the columns `_row_id` and, for rows that only move, `_last_updated_sequence_number`; null in them means
+   * a new row, and a changed one (item 80).
+   */
+  readonly lineage?: boolean | undefined
+  readonly snapshotProperties?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
 }
+
+export interface StageDeleteOptions {
+  /** Write changed files anew, or deletes beside them. Default: property `write.delete.mode`, else what is cheaper. */
+  readonly mode?: RowChangeMode | 'auto' | undefined
+  readonly snapshotProperties?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A table of a transaction: by name, in its latest version, or a handle, in the version that it has. */
+export type TableReference = string | TableState | { readonly state: TableState }
 
 export class Transaction {
   readonly #env: Environment
   readonly #catalog: Catalog
   readonly #options: TransactionOptions
   readonly #stages = new Map<string, TableStage>()
+  #retry: RetryPolicy | undefined
   readonly #onCommitted: (states: readonly TableState[]) => void
   #state: 'open' | 'committing' | 'committed' | 'rolled-back' | 'unknown' = 'open'
 
@@ -133,39 +121,82 @@ export class Transaction {
    *   UNKNOWN_COLUMN): nothing of this append is staged.
    */
   async append(
-    table: string | TableState,
+    table: TableReference,
     input: AppendInput,
     options: StageAppendOptions = {},
   ): Promise<{ readonly rows: number; readonly files: number }> {
     const stage = await this.#stage(table)
     const signal = options.signal ?? this.#options.signal
-    const writer = new DataWriter(this.#env, stage.staged.metadata, signal)
-    let files: readonly ContentFile[]
-    try {
-      const batches = inputBatches(input, writer.schema, {
-        table: identifierText(stage.identifier),
-        limits: this.#env.limits,
-        runtime: this.#env.runtime,
-        signal,
-      })
-      for await (const batch of batches) {
-        await writer.write(batch)
-        options.onProgress?.({ rows: writer.rowCount })
-      }
-      files = await writer.close()
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
+    const { files, rows } = await this.#write(stage.staged, input, { ...options, signal })
     stage.files.push(...files)
-    Object.assign(stage.snapshotProperties, options.snapshotProperties)
-    if (files.length > 0 || options.snapshotProperties !== undefined) stage.hasAppend = true
-    return { rows: writer.rowCount, files: files.length }
+    this.#addProperties(stage, options.snapshotProperties)
+    if (files.length > 0) stage.hasAppend = true
+    return { rows, files: files.length }
+  }
+
+  /**
+   * Stages rows to add and rows to delete by file and position. Rows of other commits in between are no conflict
+   * unless they delete the same rows, or remove the files. A table takes one change of rows in a transaction, beside
+   * appends; each sees the table as it was before the transaction.
+   * @throws VALUE_OUT_OF_RANGE for a position that the file does not have; VALIDATION_CONFLICT for a file that is not
+   *   in the table, or a row that is deleted already; what rows are refused with. Nothing is staged then.
+   */
+  async rowDelta(table: TableReference, options: StageRowDeltaOptions): Promise<void> {
+    const stage = await this.#stage(table)
+    stage.checkNoRowChange()
+    const planned = isReference(table) ? stateOf(table) : stage.staged
+    const signal = options.signal ?? this.#options.signal
+    const live = await this.#liveFiles(planned, signal)
+    const name = identifierText(stage.identifier)
+    const deletes = await explicitChange(live, options.deletes ?? [], { table: name, signal })
+    const added =
+      options.rows === undefined
+        ? []
+        : (await this.#write(planned, options.rows, { signal, lineage: options.lineage })).files
+    stage.changeRows({ planned, change: { ...deletes, added }, planner: undefined })
+    this.#addProperties(stage, options.snapshotProperties)
+  }
+
+  /**
+   * Stages the deletion of all rows that match. If another commit comes first, its rows are looked at, too.
+   * @throws NO_SUCH_TABLE, NO_SUCH_COLUMN, BAD_EXPRESSION, TYPE_MISMATCH: nothing is staged.
+   */
+  async deleteWhere(
+    table: TableReference,
+    where: Where | Expression,
+    options: StageDeleteOptions = {},
+  ): Promise<DeleteWherePlanner> {
+    const mode = checkMode(options.mode)
+    const planner = new DeleteWherePlanner(this.#env, toExpression(where), { mode })
+    await this.#planRows(table, planner, options)
+    return planner
+  }
+
+  /**
+   * Stages rows to insert, or to replace those of the same key. If another commit comes first, the keys are looked
+   * up again.
+   * @throws see `Table.upsert`; nothing is staged then.
+   */
+  async upsert(
+    table: TableReference,
+    input: AppendInput,
+    options: UpsertOptions = {},
+  ): Promise<UpsertPlanner> {
+    const stage = await this.#stage(table)
+    stage.checkNoRowChange()
+    const signal = options.signal ?? this.#options.signal
+    checkMode(options.mode)
+    const engine = await this.#env.upserts()
+    const state = isReference(table) ? stateOf(table) : stage.staged
+    const planner = await engine.planner(state, input, { ...options, signal })
+    this.#retry = UPSERT_RETRY
+    await this.#planRows(table, planner, options)
+    return planner
   }
 
   /** Stages table properties to set. @throws NO_SUCH_TABLE, BAD_ARGUMENT for `format-version` */
   async setProperties(
-    table: string | TableState,
+    table: TableReference,
     updates: Readonly<Record<string, string>>,
   ): Promise<void> {
     if (Object.hasOwn(updates, 'format-version')) {
@@ -179,7 +210,7 @@ export class Transaction {
   }
 
   /** Stages table properties to remove. @throws NO_SUCH_TABLE */
-  async removeProperties(table: string | TableState, keys: readonly string[]): Promise<void> {
+  async removeProperties(table: TableReference, keys: readonly string[]): Promise<void> {
     const stage = await this.#stage(table)
     for (const key of keys) {
       delete stage.propertyUpdates[key]
@@ -201,7 +232,10 @@ export class Transaction {
       result =
         stages.length === 0
           ? { commitId: this.#options.commitId ?? '', attempts: 0, states: [] }
-          : await commitChanges(this.#env, this.#catalog, stages, this.#options)
+          : await commitChanges(this.#env, this.#catalog, stages, {
+              ...this.#options,
+              retry: this.#retry,
+            })
     } catch (error) {
       if (isFloeError(error, 'COMMIT_STATE_UNKNOWN')) {
         this.#state = 'unknown'
@@ -215,11 +249,12 @@ export class Transaction {
     this.#state = 'committed'
     // Found committed by an earlier run: what this run staged is not part of it.
     if (result.attempts === 0) await this.#discard(stages)
+    else for (const stage of stages) tellPlanner(stage, result)
     this.#onCommitted(result.states as readonly TableState[])
     return {
       commitId: result.commitId,
       attempts: result.attempts,
-      tables: stages.map((stage, i) => tableResult(stage, result.states[i] as TableState)),
+      tables: stages.map((stage, i) => tableResult(stage, result, result.states[i] as TableState)),
     }
   }
 
@@ -234,13 +269,93 @@ export class Transaction {
     return this.rollback()
   }
 
-  async #stage(table: string | TableState): Promise<TableStage> {
+  /** Stages a change of rows that can be planned again. */
+  async #planRows(
+    table: TableReference,
+    planner: RowChangePlanner,
+    options: {
+      readonly snapshotProperties?: Readonly<Record<string, string>> | undefined
+      readonly signal?: AbortSignal | undefined
+    },
+  ): Promise<void> {
+    const stage = await this.#stage(table)
+    stage.checkNoRowChange()
+    const planned = isReference(table) ? stateOf(table) : stage.staged
+    const signal = options.signal ?? this.#options.signal
+    const { commitId } = this.#options
+    // Done by an earlier run: commit() will find that out, so there is nothing to plan.
+    const isDone = commitId !== undefined && hasCommit(planned.metadata, commitId)
+    const change = isDone
+      ? NO_CHANGE
+      : await planner.plan(planned, await this.#liveFiles(planned, signal), { signal })
+    stage.changeRows({ planned, change, planner })
+    this.#addProperties(stage, options.snapshotProperties)
+  }
+
+  #addProperties(
+    stage: TableStage,
+    properties: Readonly<Record<string, string>> | undefined,
+  ): void {
+    if (properties === undefined) return
+    Object.assign(stage.snapshotProperties, properties)
+    // They are worth a snapshot of their own, such as the offsets of a stream (item 122).
+    stage.hasAppend = true
+  }
+
+  #liveFiles(state: TableState, signal: AbortSignal | undefined): Promise<LiveFiles> {
+    const { metadata } = state
+    const snapshot =
+      metadata.currentSnapshotId === undefined
+        ? undefined
+        : findSnapshot(metadata, metadata.currentSnapshotId)
+    return LiveFiles.load(this.#env, metadata, snapshot, signal)
+  }
+
+  /** Writes rows as data files; if that fails, none is left. */
+  async #write(
+    state: TableState,
+    input: AppendInput,
+    options: {
+      readonly signal: AbortSignal | undefined
+      readonly lineage?: boolean | undefined
+      readonly onProgress?: ((progress: AppendProgress) => void) | undefined
+    },
+  ): Promise<{ readonly files: readonly ContentFile[]; readonly rows: number }> {
+    const { signal, lineage } = options
+    if (lineage === true && state.metadata.formatVersion !== 3) {
+      throw new FloeError(
+        'FORMAT_VERSION',
+        `Rows keep their lineage in tables of format version 3; ${identifierText(state.identifier)} has ${state.metadata.formatVersion}. Leave lineage out`,
+      )
+    }
+    const writer = new DataWriter(this.#env, state.metadata, { signal, lineage })
+    try {
+      const batches = inputBatches(input, writer.schema, {
+        table: identifierText(state.identifier),
+        limits: this.#env.limits,
+        runtime: this.#env.runtime,
+        signal,
+      })
+      for await (const batch of batches) {
+        await writer.write(batch)
+        options.onProgress?.({ rows: writer.rowCount })
+      }
+      const written = await writer.close()
+      return { files: written.map(({ file }) => file), rows: writer.rowCount }
+    } catch (error) {
+      await writer.abort()
+      throw error
+    }
+  }
+
+  async #stage(table: TableReference): Promise<TableStage> {
     this.#checkOpen()
-    const identifier = typeof table === 'string' ? parseIdentifier(table) : table.identifier
+    const given = isReference(table) ? stateOf(table) : undefined
+    const identifier = given?.identifier ?? parseIdentifier(table as string)
     const name = identifierText(identifier)
     const known = this.#stages.get(name)
     if (known !== undefined) return known
-    const state = typeof table === 'string' ? await this.#load(identifier) : table
+    const state = given ?? (await this.#load(identifier))
     const stage = this.#stages.get(name) ?? new TableStage(this.#env, state)
     this.#stages.set(name, stage)
     return stage
@@ -266,16 +381,61 @@ export class Transaction {
   }
 }
 
-function tableResult(stage: TableStage, state: TableState): TransactionTableResult {
-  const snapshotId = stage.operation?.snapshotId ?? null
+/** A commit must not be reported as failed because of what is kept of it in memory. */
+function tellPlanner(stage: TableStage, result: CommitResult): void {
+  const snapshotId = snapshotOf(stage, result)
+  if (snapshotId !== undefined) stage.planner?.committed?.(snapshotId)
+}
+
+/** The snapshot that the commit made, if it made one for the table. */
+function snapshotOf(stage: TableStage, { commitId, states }: CommitResult): bigint | undefined {
+  const name = identifierText(stage.identifier)
+  const state = states.find((s) => s !== null && identifierText(s.identifier) === name)
+  return state?.metadata.snapshots.findLast((s) => s.summary[COMMIT_ID_KEY] === commitId)
+    ?.snapshotId
+}
+
+function tableResult(
+  stage: TableStage,
+  result: CommitResult,
+  state: TableState,
+): TransactionTableResult {
+  const snapshotId = snapshotOf(stage, result)
   const snapshot = state.metadata.snapshots.findLast((s) => s.snapshotId === snapshotId)
+  const files = result.attempts === 0 ? [] : stage.addedFiles
   return {
     table: identifierText(stage.identifier),
     snapshotId: snapshot?.snapshotId ?? null,
     sequenceNumber: snapshot?.sequenceNumber ?? null,
     metadataLocation: state.metadataLocation,
-    rowsAdded: stage.files.reduce((sum, f) => sum + f.recordCount, 0),
-    filesAdded: stage.files.length,
-    bytesAdded: stage.files.reduce((sum, f) => sum + f.fileSizeBytes, 0),
+    rowsAdded: files.reduce((sum, f) => sum + f.recordCount, 0),
+    filesAdded: files.length,
+    bytesAdded: files.reduce((sum, f) => sum + f.fileSizeBytes, 0),
   }
+}
+
+function isReference(table: TableReference): table is Exclude<TableReference, string> {
+  return typeof table !== 'string'
+}
+
+function stateOf(table: Exclude<TableReference, string>): TableState {
+  return 'state' in table ? table.state : table
+}
+
+/** @throws BAD_ARGUMENT */
+function checkMode(mode: RowChangeMode | 'auto' | undefined): RowChangeMode | undefined {
+  if (mode === undefined || mode === 'auto') return undefined
+  if (mode === 'copy-on-write' || mode === 'merge-on-read') return mode
+  throw new FloeError(
+    'BAD_ARGUMENT',
+    `mode must be auto, copy-on-write or merge-on-read, not ${String(mode)}`,
+  )
+}
+
+/** Upserts are small and many: ten attempts within half a minute (MG-33), where the table says nothing. */
+const UPSERT_RETRY: RetryPolicy = {
+  numRetries: 9,
+  minWaitMs: 50,
+  maxWaitMs: 5_000,
+  totalTimeoutMs: 30_000,
 }

@@ -1,4 +1,6 @@
 /** Columns that the format itself defines, with their reserved field ids. Iceberg spec §Reserved Field IDs. */
+import { FloeError } from '../../../core/errors.ts'
+import { Schema } from '../../spec/schema.ts'
 import type { NestedField } from '../../spec/types.ts'
 
 /** Columns of position delete files (item 82). */
@@ -55,4 +57,26 @@ export const METADATA_COLUMNS: ReadonlyMap<string, NestedField> = new Map(
 /** True for the id of a column that scans compute. */
 export function isMetadataColumn(fieldId: number): boolean {
   return [...METADATA_COLUMNS.values()].some((field) => field.id === fieldId)
+}
+
+/** What a data file stores of rows that were carried over from other files (items 68, 80). */
+export const LINEAGE_COLUMNS: readonly NestedField[] = [ROW_ID_COLUMN, LAST_UPDATED_COLUMN]
+
+/**
+ * The schema of files that keep the lineage of their rows.
+ * @throws UNSUPPORTED_OPERATION if the table has a column of such a name: readers could not tell them apart.
+ */
+export function withLineage(schema: Schema): Schema {
+  for (const { name } of LINEAGE_COLUMNS) {
+    if (schema.findByName(name) === undefined) continue
+    throw new FloeError(
+      'UNSUPPORTED_OPERATION',
+      `Rows of this table cannot be moved: its column "${name}" has the name of a column that the format reserves. Rename it`,
+      { context: { column: name } },
+    )
+  }
+  return new Schema({
+    schemaId: schema.schemaId,
+    fields: [...schema.fields, ...LINEAGE_COLUMNS],
+  })
 }

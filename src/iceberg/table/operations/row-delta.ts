@@ -30,30 +30,20 @@ import {
   manifestLine,
   writeManifests,
 } from './manifest-set.ts'
+import { isEmptyChange, type RowChange, type RowChangePlanner } from './row-change.ts'
 import { hasLiveFiles, type SnapshotBase, SnapshotProducer } from './snapshot-producer.ts'
-
-/** What a row delta does, as planned on one state of the table. */
-export interface RowChange {
-  readonly added: readonly ContentFile[]
-  /** Rows to delete by path of their data file; none of them was deleted before. */
-  readonly positions: ReadonlyMap<string, PositionBitmap>
-  /** Data files to remove: all their rows go (`rows`), or added files have what is left of them (`rewritten`). */
-  readonly removed: ReadonlyMap<string, 'rows' | 'rewritten'>
-  /** For each file above, which deletes it had (`deletesKey`). */
-  readonly seen: ReadonlyMap<string, string>
-}
 
 export interface RowDeltaOptions {
   /** The state that the change was planned on. */
   readonly planned: TableState
   readonly change: RowChange
+  /** Plans the change on another state. Without it, a conflict is an error. */
+  readonly planner?: RowChangePlanner | undefined
   /** Data files that are added for another reason, by the same transaction. */
   readonly appended: readonly ContentFile[]
-  /** Plans the change on another state. Without it, a conflict is an error. */
-  readonly replan?: ((state: TableState, attempt: CommitAttempt) => Promise<RowChange>) | undefined
-  /** True for data files that others added meanwhile and that the change should have seen. */
-  readonly conflictsWith?: ((file: LiveFile, metadata: TableMetadata) => boolean) | undefined
   readonly snapshotProperties: Readonly<Record<string, string>>
+  /** Make a snapshot even if nothing changes, for its properties. */
+  readonly allowEmpty: boolean
 }
 
 /** Small delete manifests beside the one that is written; more are folded into it. */
@@ -97,14 +87,17 @@ export class RowDeltaOperation {
     return [...this.#added.paths, ...this.#merger.paths, ...files]
   }
 
-  /** The updates that make the snapshot on the given base. @throws VALIDATION_CONFLICT */
+  /**
+   * The updates that make the snapshot on the given base; none if nothing is left to do.
+   * @throws VALIDATION_CONFLICT and what planning fails with
+   */
   async updates(state: TableState, attempt: CommitAttempt): Promise<readonly MetadataUpdate[]> {
     const base = await this.#producer.begin(state.metadata, attempt)
     const live = await LiveFiles.load(this.#env, state.metadata, base.parent, attempt.signal)
-    if (state.metadata.currentSnapshotId !== this.#planned.metadata.currentSnapshotId) {
-      await this.#rebase(state, live, attempt)
-    }
+    if (hasMoved(this.#planned.metadata, state.metadata)) await this.#rebase(state, live, attempt)
     this.#planned = state
+    const nothing = isEmptyChange(this.#change) && this.#files.length === 0
+    if (nothing && !this.#options.allowEmpty) return []
     const number = ++this.#attempts
     const deletes = await this.#resolveDeletes(live, attempt)
     const summary = new SnapshotSummaryBuilder()
@@ -134,27 +127,20 @@ export class RowDeltaOperation {
         summary,
       },
       attempt,
-      this.#options.snapshotProperties,
+      { ...this.#change.properties, ...this.#options.snapshotProperties },
     )
   }
 
   /** Uses the change on another state than it was planned on, planning it anew where it has to be. */
   async #rebase(state: TableState, live: LiveFiles, attempt: CommitAttempt): Promise<void> {
-    const conflict = await this.#conflict(state, live, attempt)
-    if (conflict === undefined) return
-    const { replan } = this.#options
-    if (replan === undefined) {
-      throw new FloeError(
-        'VALIDATION_CONFLICT',
-        `Cannot apply the change: ${conflict.why}. Nothing was committed. Read the rows anew and repeat the change`,
-        {
-          context: conflict.file === undefined ? {} : { file: conflict.file },
-          retryable: true,
-        },
-      )
+    const { planner } = this.#options
+    if (planner?.followsEveryCommit !== true) {
+      const conflict = await this.#conflict(state, live, attempt)
+      if (conflict === undefined) return
+      if (planner === undefined) throw validationConflict(conflict)
     }
     const abandoned = this.#change.added.map((file) => file.filePath)
-    this.#change = await replan(state, attempt)
+    this.#change = await (planner as RowChangePlanner).plan(state, live, { signal: attempt.signal })
     this.#files = [...this.#options.appended, ...this.#change.added]
     // The attempts that used them were refused for certain, or there would be no other attempt.
     const kept = new Set(this.#files.map((file) => file.filePath))
@@ -168,12 +154,15 @@ export class RowDeltaOperation {
     state: TableState,
     live: LiveFiles,
     attempt: CommitAttempt,
-  ): Promise<{ readonly why: string; readonly file?: string } | undefined> {
+  ): Promise<Conflict | undefined> {
     const { metadata } = state
     const before = this.#planned.metadata
+    if (this.#options.planner !== undefined && !writesAlike(before, metadata)) {
+      return { why: 'the schema, the partitioning or the format version of the table has changed' }
+    }
     const from = before.currentSnapshotId
     const to = metadata.currentSnapshotId
-    if (from !== undefined && (to === undefined || !isAncestorOf(metadata, from, to))) {
+    if (from !== undefined && (to === undefined || !isAncestorOf(metadata, to, from))) {
       return { why: 'the table was set back to an older snapshot, or its history has expired' }
     }
     const { positions, removed, seen } = this.#change
@@ -195,12 +184,12 @@ export class RowDeltaOperation {
         return { why: `another commit deleted or changed the same rows of ${path}`, file: path }
       }
     }
-    const { conflictsWith } = this.#options
-    if (conflictsWith === undefined) return undefined
+    const { planner } = this.#options
+    if (planner?.conflictsWith === undefined) return undefined
     for (const file of live.data.values()) {
       const { entry } = file
       const addedAt = entry.fileSequenceNumber ?? entry.sequenceNumber ?? 0
-      if (addedAt <= before.lastSequenceNumber || !conflictsWith(file, metadata)) continue
+      if (addedAt <= before.lastSequenceNumber || !planner.conflictsWith(file, metadata)) continue
       const path = entry.file.filePath
       return { why: `another commit added rows that the change is about, in ${path}`, file: path }
     }
@@ -219,13 +208,16 @@ export class RowDeltaOperation {
       if (all.cardinality >= file.entry.file.recordCount) removed.push(file)
       else rows.push({ file, all, ours })
     }
-    const gone = new Set(removed.map((f) => f.entry.file.filePath))
-    const touched = new Set([...gone, ...rows.map((r) => r.file.entry.file.filePath)])
+    const touched = new Set(
+      [...removed, ...rows.map((r) => r.file)].map((f) =>
+        this.#env.canonicalPath(f.entry.file.filePath),
+      ),
+    )
     // A vector, and position deletes of one file alone, are replaced or go with their file. Others name more files.
     const superseded = live.deletes.filter(({ entry }) => {
       const path =
         entry.file.content === 'position-deletes' ? referencedPath(entry.file) : undefined
-      return path !== undefined && touched.has(path)
+      return path !== undefined && touched.has(this.#env.canonicalPath(path))
     })
     return { removed, rows, superseded }
   }
@@ -343,9 +335,36 @@ export class RowDeltaOperation {
 
   #operation(deletes: ResolvedDeletes, addedDeletes: readonly ContentFile[]): Operation {
     const removes = deletes.removed.length > 0 || addedDeletes.length > 0
+    if (this.#change.sameRows === true && this.#options.appended.length === 0) return 'replace'
     if (this.#files.length === 0) return removes ? 'delete' : 'append'
     return removes ? 'overwrite' : 'append'
   }
+}
+
+function hasMoved(from: TableMetadata, to: TableMetadata): boolean {
+  return from.currentSnapshotId !== to.currentSnapshotId || !writesAlike(from, to)
+}
+
+/** True if what was written for one state is what would be written for the other. */
+function writesAlike(a: TableMetadata, b: TableMetadata): boolean {
+  return (
+    a.currentSchemaId === b.currentSchemaId &&
+    a.defaultSpecId === b.defaultSpecId &&
+    a.formatVersion === b.formatVersion
+  )
+}
+
+interface Conflict {
+  readonly why: string
+  readonly file?: string
+}
+
+function validationConflict({ why, file }: Conflict): FloeError {
+  return new FloeError(
+    'VALIDATION_CONFLICT',
+    `Cannot apply the change: ${why}. Nothing was committed. Read the rows anew and repeat the change`,
+    { context: file === undefined ? {} : { file }, retryable: true },
+  )
 }
 
 interface ResolvedDeletes {

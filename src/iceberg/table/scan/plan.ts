@@ -11,6 +11,7 @@ import type {
   ManifestFile,
 } from '../../manifest/entry.ts'
 import { partitionFields } from '../../manifest/partition-fields.ts'
+import type { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { referencedFieldIds } from '../../spec/expressions/bind.ts'
 import { evaluateExpression } from '../../spec/expressions/evaluate.ts'
 import {
@@ -48,6 +49,10 @@ export interface FileScanTask {
   readonly residual: BoundExpression
   /** Delete files that take rows away; undefined for none. */
   readonly deletes: FileDeletes | undefined
+  /** Further positions to leave out. */
+  readonly without?: PositionBitmap | undefined
+  /** Positions to read, and no others. */
+  readonly only?: PositionBitmap | undefined
 }
 
 export interface ScanPlan {
@@ -150,6 +155,18 @@ export async function planScan(env: Environment, options: PlanOptions): Promise<
       durationMs: env.runtime.monotonicMs() - started,
     },
   }
+}
+
+/** False only if no row of a data file can match the filter. */
+export function fileMightMatch(
+  options: Pick<PlanOptions, 'metadata' | 'schema' | 'filter'>,
+  { entry, manifest }: { readonly entry: ManifestEntry; readonly manifest: ManifestFile },
+): boolean {
+  const planner = new Planner({ ...options, snapshot: undefined })
+  return (
+    planner.partitionMightMatch(entry.file.partition, manifest) &&
+    planner.task(entry, manifest) !== undefined
+  )
 }
 
 /** Of delete files, the bounds of the paths that they are about. */

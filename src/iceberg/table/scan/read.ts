@@ -106,14 +106,10 @@ async function* units(
     )
     for (const group of file.rowGroups) {
       if (group.numRows === 0) continue
+      const end = group.firstRowPosition + group.numRows
+      if (task.only?.countWithin(group.firstRowPosition, end) === 0) continue
       if (!file.rowGroupMightMatch(group.index, task.residual, options.schema)) continue
-      if (
-        deletes.positions.countWithin(
-          group.firstRowPosition,
-          group.firstRowPosition + group.numRows,
-        ) === group.numRows
-      )
-        continue
+      if (deletes.positions.countWithin(group.firstRowPosition, end) === group.numRows) continue
       yield { task, file, reader, rowGroup: group.index, weight: group.numRows * bytesPerRow }
     }
   }
@@ -126,10 +122,10 @@ interface LoadedDeletes {
 }
 
 async function loadDeletes(task: FileScanTask, loaders: Loaders): Promise<LoadedDeletes> {
-  const { deletes, file, sequenceNumber } = task
-  if (deletes === undefined) return { positions: PositionBitmap.EMPTY, equality: undefined }
+  const { deletes, file, sequenceNumber, without = PositionBitmap.EMPTY } = task
+  if (deletes === undefined) return { positions: without, equality: undefined }
   return {
-    positions: await loaders.positions.positions(file, deletes),
+    positions: without.union(await loaders.positions.positions(file, deletes)),
     equality:
       deletes.equality.length === 0
         ? undefined
@@ -190,11 +186,23 @@ class FileReader {
   /** Rows that the filter keeps and no delete takes away. */
   #remaining(batch: RecordBatch, firstRowPosition: number): 'all' | Uint32Array | Int32Array {
     let rows: 'all' | Uint32Array | Int32Array = matchingRows(batch, this.#task.residual)
+    const { only } = this.#task
+    if (only !== undefined) rows = bothRows(rows, only.rowsInside(firstRowPosition, batch.numRows))
     const { positions, equality } = this.#deletes
     if (!positions.isEmpty) rows = positions.rowsOutside(firstRowPosition, batch.numRows, rows)
     if (equality === undefined || rows.length === 0) return rows
     return equality.remaining(batch, (id) => this.#indexOf.get(id) as number, rows)
   }
+}
+
+/** The rows that are in both, ascending. */
+function bothRows(
+  rows: 'all' | Uint32Array | Int32Array,
+  others: Uint32Array,
+): Uint32Array | Int32Array {
+  if (rows === 'all') return others
+  const found = new Set(others)
+  return rows.filter((row) => found.has(row))
 }
 
 /** The result's columns, then top-level columns that only the residual or equality deletes need. */

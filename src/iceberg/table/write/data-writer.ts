@@ -8,7 +8,7 @@
  */
 import type { RecordBatch } from 'apache-arrow'
 import { parallelMap } from '../../../core/concurrency.ts'
-import { throwIfAborted } from '../../../core/errors.ts'
+import { assert, throwIfAborted } from '../../../core/errors.ts'
 import { uuidV4 } from '../../../core/runtime.ts'
 import { joinLocation } from '../../../io/location.ts'
 import { resolveMetricsModes } from '../../columns/metrics-mode.ts'
@@ -22,6 +22,7 @@ import { targetFileSizeBytes } from '../../spec/properties.ts'
 import type { Schema } from '../../spec/schema.ts'
 import type { Value } from '../../spec/value.ts'
 import { deleteQuietly } from '../commit.ts'
+import { withLineage } from '../deletes/reserved-fields.ts'
 import { type Environment, requestOptions } from '../environment.ts'
 import { dataFolder, partitionPath } from '../locations.ts'
 import { currentSchema, defaultSortOrder, specById } from '../table-state.ts'
@@ -31,15 +32,38 @@ const OPEN_FILE_BYTES = 8 * 1024 * 1024
 
 interface OpenFile {
   readonly path: string
+  /** Numbers of the rows given to it, if they are tracked. */
+  readonly rows: Int32Array[]
   readonly writer: ParquetWriter
+}
+
+export interface DataWriterOptions {
+  readonly signal: AbortSignal | undefined
+  /** Batches have, and files keep, the row id and last change of rows that come from other files (v3). */
+  readonly lineage?: boolean | undefined
+  /** Notes which rows each file has. */
+  readonly tracksRows?: boolean | undefined
+}
+
+/** A data file and, where the writer tracks them, the rows that it has: their numbers among all rows taken. */
+export interface WrittenFile {
+  readonly file: ContentFile
+  /** In the order of the file's positions. */
+  readonly rows: Int32Array | undefined
 }
 
 interface Partition {
   readonly values: readonly Value[]
   /** Rows that no file has taken yet. */
-  pending: RecordBatch[]
+  pending: Pending[]
   pendingBytes: number
   file: OpenFile | undefined
+}
+
+interface Pending {
+  readonly batch: RecordBatch
+  /** Numbers of its rows, if they are tracked. */
+  readonly rows: Int32Array | undefined
 }
 
 export class DataWriter {
@@ -53,22 +77,25 @@ export class DataWriter {
   readonly #runId: string
   readonly #signal: AbortSignal | undefined
   readonly #partitions = new Map<string, Partition>()
-  readonly #files: ContentFile[] = []
+  readonly #tracksRows: boolean
+  readonly #files: WrittenFile[] = []
   /** Every path that was begun, for clean-up. */
   readonly #paths: string[] = []
   #rows = 0
 
   /** @throws UNSUPPORTED_TRANSFORM, UNSUPPORTED_TYPE, BAD_ARGUMENT for properties */
-  constructor(env: Environment, metadata: TableMetadata, signal: AbortSignal | undefined) {
+  constructor(env: Environment, metadata: TableMetadata, options: DataWriterOptions) {
     this.#env = env
     this.#metadata = metadata
-    this.schema = currentSchema(metadata)
+    const schema = currentSchema(metadata)
+    this.schema = options.lineage === true ? withLineage(schema) : schema
+    this.#tracksRows = options.tracksRows ?? false
     this.#spec = specById(metadata, metadata.defaultSpecId)
     this.#splitter = new PartitionSplitter(this.schema, this.#spec)
-    this.#modes = resolveMetricsModes(this.schema, metadata.properties, defaultSortOrder(metadata))
+    this.#modes = resolveMetricsModes(schema, metadata.properties, defaultSortOrder(metadata))
     this.#targetBytes = targetFileSizeBytes(metadata.properties)
     this.#runId = uuidV4(env.runtime)
-    this.#signal = signal
+    this.#signal = options.signal
   }
 
   /** Rows taken so far. */
@@ -79,20 +106,24 @@ export class DataWriter {
   /** Takes a batch of the table's schema for writing; resolves when more is welcome. */
   async write(batch: RecordBatch): Promise<void> {
     throwIfAborted(this.#signal, 'Writing data files')
+    const first = this.#rows
     this.#rows += batch.numRows
-    for (const { key, values, rows } of this.#splitter.split(batch)) {
+    for (const { key, values, rows, indices } of this.#splitter.split(batch)) {
       let partition = this.#partitions.get(key)
       if (partition === undefined) {
         partition = { values, pending: [], pendingBytes: 0, file: undefined }
         this.#partitions.set(key, partition)
       }
-      await this.#add(partition, rows)
+      await this.#add(partition, {
+        batch: rows,
+        rows: this.#tracksRows ? indices.map((row) => first + row) : undefined,
+      })
     }
     await this.#keepWithinBudget()
   }
 
   /** Completes all files. @throws what encoding or the store fail with; then call {@link abort}. */
-  async close(): Promise<readonly ContentFile[]> {
+  async close(): Promise<readonly WrittenFile[]> {
     const partitions = [...this.#partitions.values()]
     await parallelMap(partitions, this.#env.pool.size * 2, async (partition) => {
       throwIfAborted(this.#signal, 'Writing data files')
@@ -110,9 +141,9 @@ export class DataWriter {
     await deleteQuietly(this.#env, this.#paths)
   }
 
-  async #add(partition: Partition, rows: RecordBatch): Promise<void> {
-    partition.pending.push(rows)
-    partition.pendingBytes += batchBytes(rows) + BATCH_OVERHEAD_BYTES
+  async #add(partition: Partition, pending: Pending): Promise<void> {
+    partition.pending.push(pending)
+    partition.pendingBytes += batchBytes(pending.batch) + BATCH_OVERHEAD_BYTES
     if (partition.file !== undefined || partition.pendingBytes >= OPEN_FILE_BYTES) {
       await this.#drain(partition)
     }
@@ -127,7 +158,10 @@ export class DataWriter {
     const { pending } = partition
     partition.pending = []
     partition.pendingBytes = 0
-    for (const batch of pending) await partition.file.writer.write(batch)
+    for (const { batch, rows } of pending) {
+      await partition.file.writer.write(batch)
+      if (rows !== undefined) partition.file.rows.push(rows)
+    }
   }
 
   async #open(values: readonly Value[]): Promise<OpenFile> {
@@ -141,6 +175,7 @@ export class DataWriter {
     const writer = await this.#env.store.openWriter(path, requestOptions(this.#signal))
     return {
       path,
+      rows: [],
       writer: await openParquetWriter({
         writer,
         schema: this.schema,
@@ -157,17 +192,21 @@ export class DataWriter {
     if (file === undefined) return
     const result = await file.writer.close()
     partition.file = undefined
+    const rows = this.#tracksRows ? joinRows(file.rows, result.recordCount) : undefined
     this.#files.push({
-      content: 'data',
-      filePath: file.path,
-      fileFormat: 'PARQUET',
-      specId: this.#spec.specId,
-      partition: partition.values,
-      recordCount: result.recordCount,
-      fileSizeBytes: result.sizeBytes,
-      columnSizes: result.columnSizes,
-      ...result.metrics,
-      splitOffsets: result.splitOffsets,
+      rows,
+      file: {
+        content: 'data',
+        filePath: file.path,
+        fileFormat: 'PARQUET',
+        specId: this.#spec.specId,
+        partition: partition.values,
+        recordCount: result.recordCount,
+        fileSizeBytes: result.sizeBytes,
+        columnSizes: result.columnSizes,
+        ...result.metrics,
+        splitOffsets: result.splitOffsets,
+      },
     })
   }
 
@@ -200,6 +239,17 @@ export class DataWriter {
     }
     return largest as Partition
   }
+}
+
+function joinRows(parts: readonly Int32Array[], count: number): Int32Array {
+  const rows = new Int32Array(count)
+  let at = 0
+  for (const part of parts) {
+    rows.set(part, at)
+    at += part.length
+  }
+  assert(at === count, 'each row of a file was given by the caller')
+  return rows
 }
 
 /** What the objects of a small batch weigh beside its values, roughly. */
