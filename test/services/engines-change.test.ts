@@ -14,6 +14,7 @@ import {
   type ModelRow,
   modelRow,
 } from './foreign-tables.ts'
+import { expectSection, inOrder, LABELS, type MatrixRow, matrixTable } from './matrix-page.ts'
 import { engineRowIds, floeRowIds, LINEAGE_COLUMNS } from './row-ids.ts'
 
 /** A statement, and what it does to the model. */
@@ -124,14 +125,21 @@ const LIMITS: readonly {
   readonly reader: EngineName
   readonly of: (setting: Setting) => boolean
   readonly error: RegExp
+  readonly why: string
 }[] = [
   {
-    // Trino writes the paths of position deletes as DELTA_LENGTH_BYTE_ARRAY.
     reader: 'pyiceberg',
     of: ({ engine, formatVersion }) => engine === 'trino' && formatVersion === 2,
     error: /DecodeArrow of DictAccumulator for DeltaLengthByteArrayDecoder/,
+    why: 'no DELTA_LENGTH_BYTE_ARRAY paths in position deletes',
   },
 ]
+
+const featureOf = ({ engine, mode, partitioned }: Setting): string =>
+  `${engine === 'spark' ? 'Spark' : 'Trino'}, ${mode}, ${partitioned ? 'partitioned' : 'unpartitioned'}`
+
+/** What was measured, for the matrix. */
+const measured: MatrixRow[] = []
 
 /** The delete files that a scan of everything has to apply, by kind. */
 async function deletesInPlace(table: Table): Promise<{ vectors: number; positions: number }> {
@@ -218,16 +226,34 @@ for (const setting of SETTINGS) {
       } finally {
         await table.close()
       }
+      const cells: Record<string, string> = {
+        floe: formatVersion === 3 ? 'yes, row ids too' : 'yes',
+      }
+      measured.push({ feature: featureOf(setting), formatVersion, cells })
       // And the other engines see the same.
       for (const other of ENGINES) {
         const limit = LIMITS.find((l) => l.reader === other && l.of(setting))
         if (limit !== undefined) {
+          cells[other] = `no: ${limit.why}`
           await expect(read(other, { metadata }), other).rejects.toThrow(limit.error)
           continue
         }
         const rows = await read(other, { metadata })
         expect(compareRows(canonicalModel(model), rows), other).toBeNull()
+        cells[other] = 'yes'
       }
     }, 300_000)
   })
 }
+
+describe('docs/compatibility.md', () => {
+  it.runIf(ENGINES.length === 4)('has what was measured of changes that engines make', () => {
+    expectSection(
+      'Rows changed by other engines',
+      matrixTable('DELETE, UPDATE and MERGE by', inOrder(measured, SETTINGS.map(featureOf)), {
+        floe: 'floe',
+        ...LABELS,
+      }),
+    )
+  })
+})

@@ -10,10 +10,14 @@ export const LINEAGE_COLUMNS: Readonly<Partial<Record<EngineName, readonly [stri
   duckdb: ['_row_id', '_last_updated_sequence_number'],
 }
 
-export async function engineRowIds(engine: EngineName, metadata: string): Promise<CanonicalRow[]> {
+export async function engineRowIds(
+  engine: EngineName,
+  metadata: string,
+  readRows: typeof read = read,
+): Promise<CanonicalRow[]> {
   const names = LINEAGE_COLUMNS[engine]
   if (names === undefined) throw new Error(`${engine} has no row ids`)
-  const rows = await read(engine, { metadata, columns: ['id', ...names] })
+  const rows = await readRows(engine, { metadata, columns: ['id', ...names] })
   return rows.map((row) => lineage(row, names))
 }
 
