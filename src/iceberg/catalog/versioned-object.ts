@@ -556,6 +556,9 @@ function isDefiniteFailure(error: unknown): boolean {
   return (
     isFloeError(error, 'STORE_FULL') ||
     isFloeError(error, 'PERMISSION_DENIED') ||
+    isFloeError(error, 'NO_SUCH_BUCKET') ||
+    isFloeError(error, 'UNSUPPORTED_STORE') ||
+    isFloeError(error, 'BAD_ARGUMENT') ||
     isFloeError(error, 'PATH_OUTSIDE_ROOT') ||
     isFloeError(error, 'READ_ONLY') ||
     isFloeError(error, 'HANDLE_CLOSED')
