@@ -1,4 +1,8 @@
-/** One multipart upload: parts under numbers, made an object by one request or dropped. */
+/**
+ * One multipart upload: parts under numbers, made an object by one request or dropped. Each part goes with its
+ * CRC32, and the store keeps that of the whole object, so that later reads can be checked.
+ */
+import { crc32 } from 'node:zlib'
 import type { S3Connection, SendOptions } from './connection.ts'
 import { readFailure } from './s3-failure.ts'
 import { parseS3Path } from './s3-path.ts'
@@ -7,7 +11,7 @@ import type { Sdk, SdkClient } from './sdk.ts'
 interface Part {
   readonly PartNumber: number
   readonly ETag: string
-  readonly ChecksumCRC32?: string
+  readonly ChecksumCRC32: string
 }
 
 export class MultipartUpload {
@@ -36,6 +40,7 @@ export class MultipartUpload {
           Bucket: bucket,
           Key: key,
           ChecksumAlgorithm: 'CRC32',
+          ChecksumType: 'FULL_OBJECT',
         }),
         send,
       )
@@ -49,6 +54,7 @@ export class MultipartUpload {
   async put(number: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { bucket, key } = parseS3Path(this.#path)
     const subject = { doing: 'Writing', path: this.#path, signal }
+    const checksum = crc32Base64(bytes)
     const part = await this.#connection.repeatable(subject, async (client, sdk, send) => {
       const answer = await client.send(
         new sdk.UploadPartCommand({
@@ -58,7 +64,7 @@ export class MultipartUpload {
           PartNumber: number,
           Body: bytes,
           ContentLength: bytes.length,
-          ChecksumAlgorithm: 'CRC32',
+          ChecksumCRC32: checksum,
         }),
         send,
       )
@@ -66,7 +72,8 @@ export class MultipartUpload {
       return {
         PartNumber: number,
         ETag: answer.ETag,
-        ...(answer.ChecksumCRC32 === undefined ? {} : { ChecksumCRC32: answer.ChecksumCRC32 }),
+        // Ours, not the answer's: not every server repeats it.
+        ChecksumCRC32: checksum,
       }
     })
     this.#parts.push(part)
@@ -124,6 +131,7 @@ export class MultipartUpload {
       Bucket: bucket,
       Key: key,
       UploadId: this.#id,
+      ChecksumType: 'FULL_OBJECT' as const,
       MultipartUpload: { Parts: this.#parts.toSorted((a, b) => a.PartNumber - b.PartNumber) },
       ...condition,
     }
@@ -134,4 +142,11 @@ export class MultipartUpload {
     const answer = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }), send)
     return answer.ContentLength === this.#sizeBytes
   }
+}
+
+/** As S3 writes it: big-endian bytes in base 64. */
+function crc32Base64(bytes: Uint8Array): string {
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32BE(crc32(bytes))
+  return sum.toString('base64')
 }
