@@ -4,14 +4,13 @@
  */
 import { openLake, schema, t } from 'floe'
 import { DEFAULT_LIMITS } from '../src/core/limits.ts'
-import { LruCache } from '../src/core/lru.ts'
 import { systemRuntime } from '../src/core/runtime.ts'
 import { VersionedObjectCatalog } from '../src/iceberg/catalog/versioned-object.ts'
 import { arrow, loadArrow } from '../src/iceberg/columns/arrow.ts'
 import { openParquetPool } from '../src/iceberg/parquet/worker-pool.ts'
 import { PositionBitmap } from '../src/iceberg/puffin/position-bitmap.ts'
 import { commitChanges } from '../src/iceberg/table/commit.ts'
-import type { Environment } from '../src/iceberg/table/environment.ts'
+import { type Environment, newCaches } from '../src/iceberg/table/environment.ts'
 import { deletesKey, LiveFiles } from '../src/iceberg/table/live-files.ts'
 import { RowDeltaOperation } from '../src/iceberg/table/operations/row-delta.ts'
 import { readTableState, type TableState } from '../src/iceberg/table/table-state.ts'
@@ -66,9 +65,7 @@ async function open(): Promise<{ env: Environment; catalog: VersionedObjectCatal
     runtime,
     limits,
     pool: openParquetPool({ limits, runtime }),
-    manifestLists: new LruCache(2 ** 24),
-    manifests: new LruCache(2 ** 24),
-    deletes: new LruCache(2 ** 24),
+    ...newCaches(),
     canonicalPath: (path) => path,
   }
   const options = { store, location, runtime, limits, readOnly: false }

@@ -53,11 +53,11 @@ export class RootedStore implements ObjectStore {
   }
 
   async put(path: string, bytes: Uint8Array, options?: PutOptions): Promise<void> {
-    return this.#inner.put(await this.#resolve(path), bytes, options)
+    return this.#inner.put(await this.#resolveForWriting(path), bytes, options)
   }
 
   async openWriter(path: string, options?: RequestOptions): Promise<ObjectWriter> {
-    return this.#inner.openWriter(await this.#resolve(path), options)
+    return this.#inner.openWriter(await this.#resolveForWriting(path), options)
   }
 
   async putIfAbsent(
@@ -65,7 +65,7 @@ export class RootedStore implements ObjectStore {
     bytes: Uint8Array,
     options?: PutOptions,
   ): Promise<PutIfAbsentResult> {
-    return this.#inner.putIfAbsent(await this.#resolve(path), bytes, options)
+    return this.#inner.putIfAbsent(await this.#resolveForWriting(path), bytes, options)
   }
 
   async *list(
@@ -76,7 +76,7 @@ export class RootedStore implements ObjectStore {
   }
 
   async delete(paths: readonly string[], options?: RequestOptions): Promise<void> {
-    return this.#inner.delete(await Promise.all(paths.map((p) => this.#resolve(p))), options)
+    return this.#inner.delete(await Promise.all(paths.map((p) => this.#resolveForWriting(p))), options)
   }
 
   now(options?: RequestOptions): Promise<number> {
@@ -105,6 +105,17 @@ export class RootedStore implements ObjectStore {
     return mapped
   }
 
+  /**
+   * As `#resolve`, for what makes, replaces or removes an object by its name: a link of that name would not be followed,
+   * so only the folder matters, and that is mostly known.
+   */
+  async #resolveForWriting(path: string): Promise<string> {
+    const mapped = this.#map(path)
+    checkInside(mapped, this.#roots)
+    if (this.#inner.realPath !== undefined) await this.#checkLinks(parentOf(mapped))
+    return mapped
+  }
+
   /** A symbolic link below a root must not lead out of all roots. */
   async #checkLinks(path: string): Promise<void> {
     if (this.#realFolders.get(path) === true) return
@@ -119,4 +130,8 @@ export class RootedStore implements ObjectStore {
     checkInside(real, [...(await this.#realRoots), ...this.#roots])
     this.#realFolders.set(path, true, 1)
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
 }

@@ -41,6 +41,10 @@ export interface CommitAttempt {
   readonly signal: AbortSignal | undefined
   /** Notes a file that this attempt wrote and that no later attempt will use. */
   wrote(path: string): void
+  /** Notes a file that is still being written. The step at the catalog waits for it, and fails if it does. */
+  writing(put: Promise<unknown>): void
+  /** Resolves when all that was noted is written. @throws what writing failed with */
+  written(): Promise<void>
 }
 
 /** What a change wants done to its table, given the state of an attempt. */
@@ -101,6 +105,7 @@ export async function commitChanges(
       return { commitId, attempts: number - 1, states: bases }
     }
     const files: string[] = []
+    const writes = new PendingWrites()
     const attempt: CommitAttempt = {
       number,
       commitId,
@@ -108,6 +113,8 @@ export async function commitChanges(
       nowMs: env.runtime.now(),
       signal: options.signal,
       wrote: (path) => files.push(path),
+      writing: (put) => writes.add(put),
+      written: () => writes.done(),
     }
     let next: readonly (TableState | null)[]
     let outcome: Awaited<ReturnType<Catalog['commit']>>
@@ -116,6 +123,7 @@ export async function commitChanges(
       next = await parallelMap(changes, changes.length, (c, i) =>
         buildNext(env, c, bases[i] ?? null, attempt),
       )
+      await writes.done()
       if (next.every((state, i) => state === bases[i])) {
         if (!cached) return { commitId, attempts: number, states: next }
         // No commit will tell whether it is old, so that nothing is to do may be said of the latest state alone.
@@ -134,7 +142,9 @@ export async function commitChanges(
         { commitId, ...(options.signal === undefined ? {} : { signal: options.signal }) },
       )
     } catch (error) {
-      // Nothing of this attempt can be visible: it failed before the step, or the step was refused for certain.
+      // Nothing of this attempt can be visible: it failed before the step, or the step was refused for certain. What
+      // is still being written could not be deleted.
+      await writes.done().catch(() => undefined)
       await deleteQuietly(env, files)
       throw error
     }
@@ -156,6 +166,27 @@ export async function commitChanges(
       )
     }
     await env.runtime.sleep(wait, options.signal)
+  }
+}
+
+/**
+ * Files on their way to the store. Their names and sizes are known before they are written, so that those of one
+ * attempt can travel together: only the step at the catalog has to come after all of them.
+ */
+class PendingWrites {
+  readonly #puts: Promise<unknown>[] = []
+
+  add(put: Promise<unknown>): void {
+    // Its failure is reported when it is waited for.
+    put.catch(() => undefined)
+    this.#puts.push(put)
+  }
+
+  /** Waits for all, also when one fails. */
+  async done(): Promise<void> {
+    for (const result of await Promise.allSettled(this.#puts)) {
+      if (result.status === 'rejected') throw result.reason
+    }
   }
 }
 
@@ -222,10 +253,8 @@ async function buildNext(
   )
   const metadataLocation = joinLocation(metadataFolder(metadata), fileName)
   attempt.wrote(metadataLocation)
-  await env.store.put(
-    metadataLocation,
-    encodeMetadataFile(metadata),
-    requestOptions(attempt.signal),
+  attempt.writing(
+    env.store.put(metadataLocation, encodeMetadataFile(metadata), requestOptions(attempt.signal)),
   )
   return { identifier, metadataLocation, metadata }
 }

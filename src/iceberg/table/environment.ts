@@ -1,6 +1,6 @@
 /** What every operation of a lake shares: store, clock, limits, Parquet workers. */
 import type { Limits } from '../../core/limits.ts'
-import type { LruCache } from '../../core/lru.ts'
+import { LruCache } from '../../core/lru.ts'
 import type { Runtime } from '../../core/runtime.ts'
 import type { ObjectStore } from '../../io/store.ts'
 import type { ManifestEntry, ManifestFile } from '../manifest/entry.ts'
@@ -8,22 +8,40 @@ import type { ParquetPool } from '../parquet/worker-pool.ts'
 import type { PositionBitmap } from '../puffin/position-bitmap.ts'
 import type { UpsertEngine } from './upsert-engine.ts'
 
-export interface Environment {
+export interface Environment extends Caches {
   readonly store: ObjectStore
   readonly runtime: Runtime
   readonly limits: Limits
   readonly pool: ParquetPool
+  /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
+  readonly canonicalPath: (path: string) => string
+  /** Upserts, for lakes that were opened with an engine for them. */
+  readonly upserts?: UpsertSource | undefined
+}
+
+/** What is kept of files that never change. */
+export interface Caches {
   /** Manifest lists by path: they are immutable and each commit reads its parent's. */
   readonly manifestLists: LruCache<string, readonly ManifestFile[]>
   /** Manifest entries by manifest path, for operations that change files; scans plan without it. */
   readonly manifests: LruCache<string, readonly ManifestEntry[]>
   /** Deletion vectors by path and offset, position delete files by path. */
   readonly deletes: LruCache<string, PositionBitmap | ReadonlyMap<string, PositionBitmap>>
-  /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
-  readonly canonicalPath: (path: string) => string
-  /** Upserts, for lakes that were opened with an engine for them. */
-  readonly upserts?: UpsertSource | undefined
+  /** Manifests as this process wrote them, which its next commit looks at. */
+  readonly writtenManifests: LruCache<string, Uint8Array>
 }
+
+/** Empty caches of bounded memory. */
+export function newCaches(): Caches {
+  return {
+    manifestLists: new LruCache(16 * MIB),
+    manifests: new LruCache(64 * MIB),
+    deletes: new LruCache(64 * MIB),
+    writtenManifests: new LruCache(8 * MIB),
+  }
+}
+
+const MIB = 1024 * 1024
 
 /** The engine for upserts, made when it is first asked for. */
 export interface UpsertSource {

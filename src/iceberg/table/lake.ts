@@ -1,7 +1,6 @@
 /** Opening lakes and tables: the entry points of the library. */
 import { FloeError } from '../../core/errors.ts'
 import { type Limits, resolveLimits } from '../../core/limits.ts'
-import { LruCache } from '../../core/lru.ts'
 import { type Runtime, systemRuntime, uuidV4 } from '../../core/runtime.ts'
 import { comparable, parseLocation } from '../../io/location.ts'
 import { openStore } from '../../io/open-store.ts'
@@ -25,7 +24,7 @@ import {
 } from '../spec/schema-literal.ts'
 import type { MetadataUpdate } from '../spec/updates.ts'
 import { commitChanges, type StagedChange } from './commit.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, newCaches } from './environment.ts'
 import { tableRoots } from './locations.ts'
 import { Table } from './table.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
@@ -326,9 +325,7 @@ function openEnvironment(
       workers: options.workers,
       workerUrl: options.workerUrl,
     }),
-    manifestLists: new LruCache(MANIFEST_LIST_CACHE_BYTES),
-    manifests: new LruCache(MANIFEST_CACHE_BYTES),
-    deletes: new LruCache(DELETE_CACHE_BYTES),
+    ...newCaches(),
     canonicalPath: comparable,
   }
   const { upsertEngine } = options
@@ -355,10 +352,6 @@ function withUpserts(
   }
   return env
 }
-
-const MANIFEST_LIST_CACHE_BYTES = 16 * 1024 * 1024
-const MANIFEST_CACHE_BYTES = 64 * 1024 * 1024
-const DELETE_CACHE_BYTES = 64 * 1024 * 1024
 
 function createUpdates(
   schema: Schema,

@@ -112,7 +112,8 @@ async function liveEntries(
   const key = `${manifest.manifestPath}@${manifest.sequenceNumber}@${manifest.firstRowId ?? ''}`
   const known = env.manifests.get(key)
   if (known !== undefined) return known
-  const entries = await loadManifest(env, metadata, manifest, { liveOnly: true, signal })
+  const bytes = env.writtenManifests.get(manifest.manifestPath)
+  const entries = await loadManifest(env, metadata, manifest, { liveOnly: true, signal, bytes })
   env.manifests.set(key, entries, manifest.manifestLength * 8 + entries.length * 400)
   return entries
 }

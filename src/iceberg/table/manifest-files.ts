@@ -36,6 +36,8 @@ export async function loadManifestList(
 
 export type LoadManifestOptions = Omit<ReadManifestOptions, 'manifest' | 'partition' | 'limits'> & {
   readonly signal?: AbortSignal | undefined
+  /** The manifest's bytes, if they are known. */
+  readonly bytes?: Uint8Array | undefined
 }
 
 /** The entries of a manifest in an array, with what they inherit filled in. */
@@ -55,12 +57,14 @@ export async function openManifest(
   manifest: ManifestFile,
   options: LoadManifestOptions = {},
 ): Promise<Iterable<ManifestEntry>> {
-  const { signal, ...read } = options
+  const { signal, bytes: known, ...read } = options
   const spec = specById(metadata, manifest.partitionSpecId)
-  const bytes = await env.store.get(manifest.manifestPath, {
-    maxBytes: env.limits.manifestBytes,
-    ...requestOptions(signal),
-  })
+  const bytes =
+    known ??
+    (await env.store.get(manifest.manifestPath, {
+      maxBytes: env.limits.manifestBytes,
+      ...requestOptions(signal),
+    }))
   return readManifest(bytes, {
     manifest,
     partition: partitionFields(spec, schemasNewestFirst(metadata)),

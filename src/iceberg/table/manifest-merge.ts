@@ -9,6 +9,7 @@ import type { ManifestEntry, ManifestFile } from '../manifest/entry.ts'
 import { type ManifestSummary, toManifestFile, writeManifest } from '../manifest/manifest-writer.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import type { ManifestMergePolicy } from '../spec/properties.ts'
+import type { CommitAttempt } from './commit.ts'
 import { type Environment, requestOptions } from './environment.ts'
 import { metadataFolder } from './locations.ts'
 import { loadManifest, schemasNewestFirst } from './manifest-files.ts'
@@ -20,7 +21,7 @@ export interface MergeOptions {
   readonly policy: ManifestMergePolicy
   readonly snapshotId: bigint
   readonly sequenceNumber: number
-  readonly signal: AbortSignal | undefined
+  readonly attempt: CommitAttempt
 }
 
 export interface MergeResult {
@@ -96,8 +97,11 @@ export class ManifestMerger {
     if (known !== undefined) {
       return { manifest: this.#line(known, options), entries: 0 }
     }
+    const { attempt } = options
+    // Those of this very commit are read, too.
+    await attempt.written()
     const loaded = await parallelMap(bin, env.limits.concurrentRequests, (manifest) =>
-      loadManifest(env, base, manifest, { liveOnly: true, signal: options.signal }),
+      loadManifest(env, base, manifest, { liveOnly: true, signal: attempt.signal }),
     )
     const entries = bin.flatMap((manifest, i) =>
       (loaded[i] as ManifestEntry[]).map((entry) =>
@@ -119,7 +123,7 @@ export class ManifestMerger {
       entries,
     })
     const path = joinLocation(metadataFolder(base), `${this.#runId}-merged-m${this.#count++}.avro`)
-    await env.store.put(path, written.bytes, requestOptions(options.signal))
+    attempt.writing(env.store.put(path, written.bytes, requestOptions(attempt.signal)))
     const done = { path, length: written.bytes.length, summary: written.summary }
     this.#done.set(key, done)
     return { manifest: this.#line(done, options), entries: entries.length }

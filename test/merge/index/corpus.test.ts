@@ -2,10 +2,9 @@
 import { expect, it } from 'vitest'
 import { isFloeError } from '../../../src/core/errors.ts'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
-import { LruCache } from '../../../src/core/lru.ts'
 import { systemRuntime } from '../../../src/core/runtime.ts'
 import { rowsOf } from '../../../src/iceberg/columns/to-rows.ts'
-import type { Environment } from '../../../src/iceberg/table/environment.ts'
+import { type Environment, newCaches } from '../../../src/iceberg/table/environment.ts'
 import { LiveFiles } from '../../../src/iceberg/table/live-files.ts'
 import { TableScan } from '../../../src/iceberg/table/scan/table-scan.ts'
 import {
@@ -62,9 +61,7 @@ async function open(id: string): Promise<{ env: Environment; state: TableState }
     runtime,
     limits,
     pool: inProcessPool({ limits, runtime }),
-    manifestLists: new LruCache(2 ** 24),
-    manifests: new LruCache(2 ** 24),
-    deletes: new LruCache(2 ** 24),
+    ...newCaches(),
     canonicalPath: (path) => store.canonicalPath(path),
   }
   const identifier = { namespace: [], name: id }

@@ -3,7 +3,6 @@
  * the key index of the table is held against.
  */
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
-import { LruCache } from '../../../src/core/lru.ts'
 import type { TableIdentifier } from '../../../src/iceberg/catalog/catalog.ts'
 import { VersionedObjectCatalog } from '../../../src/iceberg/catalog/versioned-object.ts'
 import { loadArrow } from '../../../src/iceberg/columns/arrow.ts'
@@ -18,7 +17,7 @@ import type { NestedField } from '../../../src/iceberg/spec/types.ts'
 import type { MetadataUpdate } from '../../../src/iceberg/spec/updates.ts'
 import { commitChanges } from '../../../src/iceberg/table/commit.ts'
 import { ROW_ID_COLUMN } from '../../../src/iceberg/table/deletes/reserved-fields.ts'
-import type { Environment } from '../../../src/iceberg/table/environment.ts'
+import { type Environment, newCaches } from '../../../src/iceberg/table/environment.ts'
 import { deletesKey, LiveFiles } from '../../../src/iceberg/table/live-files.ts'
 import { RowDeltaOperation } from '../../../src/iceberg/table/operations/row-delta.ts'
 import { defaultSortOrder, type TableState } from '../../../src/iceberg/table/table-state.ts'
@@ -86,9 +85,7 @@ export class World {
       runtime,
       limits,
       pool: inProcessPool({ limits, runtime }),
-      manifestLists: new LruCache(2 ** 24),
-      manifests: new LruCache(2 ** 24),
-      deletes: new LruCache(2 ** 24),
+      ...newCaches(),
       canonicalPath: (path) => path,
     }
     const location = 'memory://lake'

@@ -60,9 +60,9 @@ export class AppendOperation {
     attempt: CommitAttempt,
   ): Promise<readonly MetadataUpdate[]> {
     const base = await this.#producer.begin(metadata, attempt)
-    const added = (await this.#added.write(base, this.#options.files)).map((m) =>
-      manifestLine(m, base.sequenceNumber),
-    )
+    const added = this.#added
+      .write(base, this.#options.files, attempt)
+      .map((m) => manifestLine(m, base.sequenceNumber))
     const merged = await this.#merger.merge(
       metadata,
       [...added, ...base.inherited.filter(hasLiveFiles)],
@@ -71,7 +71,7 @@ export class AppendOperation {
         policy: manifestMergePolicy(metadata.properties),
         snapshotId: this.#producer.snapshotId,
         sequenceNumber: base.sequenceNumber,
-        signal: attempt.signal,
+        attempt,
       },
     )
     const summary = new SnapshotSummaryBuilder()
@@ -100,17 +100,18 @@ export class AddedManifests {
     return this.#paths
   }
 
-  async write(
+  write(
     base: SnapshotBase,
     files: readonly ContentFile[],
-  ): Promise<readonly StoredManifest[]> {
+    attempt: CommitAttempt,
+  ): readonly StoredManifest[] {
     const { formatVersion } = base
     const { snapshotId, runId } = this.#producer
     const of = this.#of
     const same =
       of?.files === files && of.formatVersion === formatVersion && of.snapshotId === snapshotId
     if (same) return this.#written
-    this.#written = await writeManifests(this.#env, {
+    this.#written = writeManifests(this.#env, {
       metadata: base.metadata,
       formatVersion,
       snapshotId,
@@ -120,6 +121,7 @@ export class AddedManifests {
       name: this.#count === 0 ? runId : `${runId}-${this.#count}`,
       signal: undefined,
       wrote: (path) => this.#paths.push(path),
+      writing: (put) => attempt.writing(put),
     })
     this.#count++
     this.#of = { files, formatVersion, snapshotId }

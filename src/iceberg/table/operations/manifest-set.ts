@@ -36,12 +36,14 @@ export interface WriteManifestsOptions {
   readonly signal: AbortSignal | undefined
   /** Told of each path before it is written. */
   readonly wrote?: ((path: string) => void) | undefined
+  /** Told of each file that is on its way; who commits waits for it. */
+  readonly writing: (put: Promise<unknown>) => void
 }
 
-export async function writeManifests(
+export function writeManifests(
   env: Environment,
   options: WriteManifestsOptions,
-): Promise<readonly StoredManifest[]> {
+): readonly StoredManifest[] {
   const { metadata, content, formatVersion, snapshotId } = options
   const [schema, ...olderSchemas] = schemasNewestFirst(metadata)
   assert(schema !== undefined, 'a table has a current schema')
@@ -54,13 +56,13 @@ export async function writeManifests(
     else list.push(entry)
   }
   const written: StoredManifest[] = []
-  const puts: Promise<void>[] = []
   const flush = (writer: ManifestWriter): void => {
     const { bytes, summary } = writer.finish()
     const path = manifestPath(folder, options.name, written.length)
     options.wrote?.(path)
     written.push({ path, length: bytes.length, summary })
-    puts.push(env.store.put(path, bytes, requestOptions(options.signal)))
+    env.writtenManifests.set(path, bytes, bytes.length + 200)
+    options.writing(env.store.put(path, bytes, requestOptions(options.signal)))
   }
   for (const [specId, entries] of bySpec) {
     const open = (): ManifestWriter =>
@@ -83,8 +85,6 @@ export async function writeManifests(
     }
     if (writer.entryCount > 0) flush(writer)
   }
-  const results = await Promise.allSettled(puts)
-  for (const result of results) if (result.status === 'rejected') throw result.reason
   return written
 }
 

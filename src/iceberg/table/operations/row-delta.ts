@@ -106,18 +106,18 @@ export class RowDeltaOperation {
     const deletes = await this.#resolveDeletes(live, attempt)
     const summary = new SnapshotSummaryBuilder()
     for (const file of this.#files) summary.addedFile(file)
-    const added = (await this.#added.write(base, this.#files)).map((m) =>
-      manifestLine(m, base.sequenceNumber),
-    )
+    const added = this.#added
+      .write(base, this.#files, attempt)
+      .map((m) => manifestLine(m, base.sequenceNumber))
     const name = `${this.#producer.runId}-${number}`
-    const data = await this.#dataManifests(base, live, deletes.removed, `${name}-r`, attempt)
+    const data = this.#dataManifests(base, live, deletes.removed, `${name}-r`, attempt)
     const deleteManifests = await this.#deleteManifests(base, live, deletes, `${name}-d`, attempt)
     const merged = await this.#merger.merge(state.metadata, [...added, ...data.kept], {
       added: new Set(added.map((m) => m.manifestPath)),
       policy: manifestMergePolicy(state.metadata.properties),
       snapshotId: this.#producer.snapshotId,
       sequenceNumber: base.sequenceNumber,
-      signal: attempt.signal,
+      attempt,
     })
     for (const { entry } of deletes.removed) summary.removedFile(entry.file)
     for (const { entry } of deletes.superseded) summary.removedFile(entry.file)
@@ -226,13 +226,13 @@ export class RowDeltaOperation {
     return { removed, rows, superseded }
   }
 
-  async #dataManifests(
+  #dataManifests(
     base: SnapshotBase,
     live: LiveFiles,
     removed: readonly LiveFile[],
     name: string,
     attempt: CommitAttempt,
-  ): Promise<{ kept: ManifestFile[]; written: ManifestFile[]; entries: number }> {
+  ): { kept: ManifestFile[]; written: ManifestFile[]; entries: number } {
     const manifests = base.inherited.filter((m) => m.content === 'data' && hasLiveFiles(m))
     const touched = new Set(removed.map((f) => f.manifest.manifestPath))
     if (touched.size === 0) return { kept: manifests, written: [], entries: 0 }
@@ -246,7 +246,7 @@ export class RowDeltaOperation {
           : existingEntry(entry),
       )
     }
-    const written = await this.#write(base, 'data', entries, name, attempt)
+    const written = this.#write(base, 'data', entries, name, attempt)
     return {
       kept: manifests.filter((m) => !touched.has(m.manifestPath)),
       written,
@@ -280,7 +280,7 @@ export class RowDeltaOperation {
           : existingEntry(file.entry),
       )
     }
-    const written = await this.#write(base, 'deletes', entries, name, attempt)
+    const written = this.#write(base, 'deletes', entries, name, attempt)
     return {
       added,
       manifests: [...written, ...inherited.filter((m) => !touched.has(m.manifestPath))],
@@ -298,6 +298,7 @@ export class RowDeltaOperation {
       metadata: base.metadata,
       signal: attempt.signal,
       wrote: (path: string) => attempt.wrote(path),
+      writing: (put: Promise<unknown>) => attempt.writing(put),
     }
     if (base.formatVersion === 3) {
       const deleted = rows.map(({ file, all }) => ({ file: file.entry.file, positions: all }))
@@ -316,15 +317,15 @@ export class RowDeltaOperation {
     return writePositionDeletes(this.#env, deleted, options)
   }
 
-  async #write(
+  #write(
     base: SnapshotBase,
     content: 'data' | 'deletes',
     entries: readonly ManifestEntry[],
     name: string,
     attempt: CommitAttempt,
-  ): Promise<ManifestFile[]> {
+  ): ManifestFile[] {
     if (entries.length === 0) return []
-    const stored = await writeManifests(this.#env, {
+    const stored = writeManifests(this.#env, {
       metadata: base.metadata,
       formatVersion: base.formatVersion,
       snapshotId: this.#producer.snapshotId,
@@ -333,6 +334,7 @@ export class RowDeltaOperation {
       name,
       signal: attempt.signal,
       wrote: (path) => attempt.wrote(path),
+      writing: (put) => attempt.writing(put),
     })
     return stored.map((m) => manifestLine(m, base.sequenceNumber))
   }

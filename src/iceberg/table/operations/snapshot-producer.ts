@@ -81,13 +81,13 @@ export class SnapshotProducer {
     }
   }
 
-  /** Writes the manifest list and gives the updates. */
-  async finish(
+  /** Has the manifest list written and gives the updates. */
+  finish(
     base: SnapshotBase,
     content: SnapshotContent,
     attempt: CommitAttempt,
     properties: Readonly<Record<string, string>>,
-  ): Promise<readonly MetadataUpdate[]> {
+  ): readonly MetadataUpdate[] {
     const env = this.#env
     const { metadata, formatVersion, parent, sequenceNumber } = base
     const rows =
@@ -107,7 +107,7 @@ export class SnapshotProducer {
       manifests,
       runtime: env.runtime,
     })
-    await env.store.put(listPath, list, requestOptions(attempt.signal))
+    attempt.writing(env.store.put(listPath, list, requestOptions(attempt.signal)))
     env.manifestLists.set(listPath, manifests, list.length * 4)
     const snapshot: Snapshot = {
       snapshotId: this.#snapshotId,

@@ -40,14 +40,16 @@ export interface DeleteWriterOptions {
   readonly signal: AbortSignal | undefined
   /** Told of each path before it is written. */
   readonly wrote: (path: string) => void
+  /** Told of each file that is on its way; who commits waits for it. */
+  readonly writing: (put: Promise<unknown>) => void
 }
 
 /** Writes deletion vectors (v3) and gives their entries. */
-export async function writeVectors(
+export function writeVectors(
   env: Environment,
   deleted: readonly DeletedRows[],
   options: DeleteWriterOptions,
-): Promise<readonly ContentFile[]> {
+): readonly ContentFile[] {
   if (deleted.length === 0) return []
   const path = joinLocation(
     dataFolder(options.metadata),
@@ -69,7 +71,7 @@ export async function writeVectors(
     { 'created-by': `floe ${VERSION}` },
   )
   options.wrote(path)
-  await env.store.put(path, puffin.bytes, requestOptions(options.signal))
+  options.writing(env.store.put(path, puffin.bytes, requestOptions(options.signal)))
   return deleted.map(({ file, positions }, i): ContentFile => {
     const { offset, length } = puffin.blobs[i] as { offset: number; length: number }
     env.deletes.set(`${path}@${offset}`, positions, 200 + 2 * positions.cardinality)
