@@ -68,34 +68,76 @@ export function encodePuffin(
   return { bytes, blobs: placed }
 }
 
+/** Bytes of a file's end that are fetched at once: the footer of most files. */
+const TAIL_BYTES = 64 * 1024
+
 /**
  * Reads the footer of a file that is in memory.
  * @throws CORRUPT_PUFFIN, UNSUPPORTED_CODEC for a compressed footer; all name the file.
  */
 export function decodePuffinFooter(bytes: Uint8Array, file: string): PuffinFooter {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const size = bytes.length
-  if (
-    size < 4 + 4 + TRAILER_BYTES ||
-    view.getUint32(0) !== MAGIC ||
-    view.getUint32(size - 4) !== MAGIC
-  ) {
-    throw corrupt(file, 'it does not begin and end as a Puffin file')
+  checkStart(bytes, file)
+  return decodeTail(bytes, bytes.length, file)
+}
+
+/**
+ * Reads the footer of a file of the given size without its blobs: two or three requests.
+ * @throws what `decodePuffinFooter` throws; LIMIT_EXCEEDED for a footer beyond limits.deleteFileBytes.
+ */
+export async function fetchPuffinFooter(source: {
+  readonly file: string
+  readonly sizeBytes: number
+  readonly limits: Limits
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>
+}): Promise<PuffinFooter> {
+  const { file, sizeBytes, read } = source
+  checkStart(await read(0, Math.min(4, sizeBytes)), file)
+  let tail = await read(Math.max(0, sizeBytes - TAIL_BYTES), Math.min(sizeBytes, TAIL_BYTES))
+  const { needed } = decodeTrailer(tail, sizeBytes, file)
+  if (needed > tail.length) {
+    checkLimit(source.limits, 'deleteFileBytes', needed, `The footer of ${file}`)
+    tail = await read(sizeBytes - needed, needed)
   }
-  const payloadSize = view.getInt32(size - 12, true)
-  const start = size - TRAILER_BYTES - payloadSize
-  if (payloadSize < 0 || start < 8 || view.getUint32(start - 4) !== MAGIC) {
+  return decodeTail(tail, sizeBytes, file)
+}
+
+function checkStart(bytes: Uint8Array, file: string): void {
+  if (bytes.length >= 4 && Buffer.from(bytes.subarray(0, 4)).readUInt32BE() === MAGIC) return
+  throw corrupt(file, 'it does not begin as a Puffin file')
+}
+
+/** How many bytes the footer has, magics included. `tail` is the end of a file of `size` bytes. */
+function decodeTrailer(tail: Uint8Array, size: number, file: string): { readonly needed: number } {
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
+  if (tail.length < 4 + TRAILER_BYTES || view.getUint32(tail.length - 4) !== MAGIC) {
+    throw corrupt(file, 'it does not end as a Puffin file')
+  }
+  const payloadSize = view.getInt32(tail.length - 12, true)
+  const needed = 4 + payloadSize + TRAILER_BYTES
+  if (payloadSize < 0 || needed + 4 > size) {
     throw corrupt(file, `its footer cannot have ${payloadSize} bytes`)
   }
-  if ((view.getUint8(size - 8) & FLAG_COMPRESSED) !== 0) {
+  if ((view.getUint8(tail.length - 8) & FLAG_COMPRESSED) !== 0) {
     throw new FloeError(
       'UNSUPPORTED_CODEC',
       `Cannot read ${file}: its footer is compressed with LZ4. Write it with an uncompressed footer`,
       { context: { file } },
     )
   }
+  return { needed }
+}
+
+/** @param tail the whole footer at least. */
+function decodeTail(tail: Uint8Array, size: number, file: string): PuffinFooter {
+  const { needed } = decodeTrailer(tail, size, file)
+  const start = tail.length - needed
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
+  if (start < 0 || view.getUint32(start) !== MAGIC) {
+    throw corrupt(file, `its footer cannot have ${needed - 4 - TRAILER_BYTES} bytes`)
+  }
   try {
-    return footerFromJson(bytes.subarray(start, start + payloadSize), file, start - 4)
+    const payload = tail.subarray(start + 4, tail.length - TRAILER_BYTES)
+    return footerFromJson(payload, file, size - needed)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.replace(/ \[[A-Z_]+\]$/, '') : String(cause)
     throw corrupt(file, why, cause)

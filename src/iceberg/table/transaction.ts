@@ -186,7 +186,8 @@ export class Transaction {
     stage.checkNoRowChange()
     const signal = options.signal ?? this.#options.signal
     checkMode(options.mode)
-    const engine = await this.#env.upserts()
+    const engine = await this.#env.upserts?.engine()
+    if (engine === undefined) throw noUpserts()
     const state = isReference(table) ? stateOf(table) : stage.staged
     const planner = await engine.planner(state, input, {
       ...options,
@@ -438,6 +439,13 @@ function tableResult(
     filesAdded: files.length,
     bytesAdded: files.reduce((sum, f) => sum + f.fileSizeBytes, 0),
   }
+}
+
+function noUpserts(): FloeError {
+  return new FloeError(
+    'UNSUPPORTED_OPERATION',
+    'This table was opened without an engine for upserts. Open its lake with openLake',
+  )
 }
 
 function isReference(table: TableReference): table is Exclude<TableReference, string> {

@@ -1,9 +1,12 @@
 /** fsck finds each kind of damage, by name, on tables that were sound before. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type JsonObject, parseJsonBytes, stringifyJson } from '../../../src/core/json.ts'
+import type { JsonObject } from '../../../src/core/json.ts'
 import { systemRuntime } from '../../../src/core/runtime.ts'
 import { FSCK_CHECKS, type FsckCheck, openTable, schema, t } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
+import { editManifests, editMetadata } from '../../support/edit-table.ts'
+import { rejectionOf } from '../../support/expect-error.ts'
 import { expectSound, memoryLake } from '../../support/lakes.ts'
 
 const rows = schema({ id: t.long(), s: t.optional(t.string()) })
@@ -48,17 +51,99 @@ async function failing({ store, metadataLocation }: Fixture): Promise<FsckCheck[
   }
 }
 
-async function editMetadata(f: Fixture, edit: (json: JsonObject) => void): Promise<void> {
-  const json = parseJsonBytes(await f.store.get(f.metadataLocation), 'metadata') as JsonObject
-  edit(json)
-  await f.store.put(f.metadataLocation, new TextEncoder().encode(stringifyJson(json)))
-}
-
 describe('fsck', () => {
   it('names all invariants of docs/fsck.md, (a) to (k)', () => {
-    expect(Object.values(FSCK_CHECKS).map((text) => text.slice(0, 3))).toEqual(
-      'abcdefghijk'.split('').map((letter) => `(${letter})`),
+    const letters = Object.values(FSCK_CHECKS).map((text) => text.slice(0, 3))
+    expect([...new Set(letters)]).toEqual('abcdefghijk'.split('').map((letter) => `(${letter})`))
+    const page = readFileSync(new URL('../../../docs/fsck.md', import.meta.url), 'utf8')
+    const documented = [...page.matchAll(/^\| (\w) \| `([\w-]+)` \|/gm)]
+    expect(documented.map(([, letter, name]) => `(${letter}) ${name}`)).toEqual(
+      Object.entries(FSCK_CHECKS).map(([name, text]) => `${text.slice(0, 3)} ${name}`),
     )
+  })
+
+  it('(a) finds a data file that stands twice', async () => {
+    const f = await fixture()
+    await editManifests(f, (manifests) => {
+      const data = manifests.find((m) => m.line.content === 'data')
+      const [entry] = data?.entries ?? []
+      if (data !== undefined && entry !== undefined) data.entries.push(structuredClone(entry))
+    })
+    expect(await failing(f)).toEqual(expect.arrayContaining(['unique-files', 'summary-totals']))
+  })
+
+  it.each([
+    ['addedFilesCount', 2],
+    ['existingFilesCount', 1],
+    ['deletedFilesCount', 1],
+    ['addedRowsCount', 7],
+    ['existingRowsCount', 1],
+    ['deletedRowsCount', 1],
+    ['minSequenceNumber', 0],
+  ] as const)('(c) finds %s wrong in the list', async (field, value) => {
+    const f = await fixture()
+    await editManifests(f, (manifests) => {
+      const [newest] = manifests
+      if (newest === undefined) throw new Error('no manifest')
+      newest.keepCounts = true
+      expect(newest.line[field]).not.toBe(value)
+      newest.line[field] = value
+    })
+    expect(await failing(f)).toEqual(['manifest-counts'])
+  })
+
+  it.each(['sequenceNumber', 'fileSequenceNumber'] as const)(
+    '(j) finds an existing entry without its %s',
+    async (field) => {
+      const f = await fixture()
+      await editManifests(f, (manifests) => {
+        const entry = manifests.at(-1)?.entries[0]
+        if (entry === undefined) throw new Error('no entry')
+        Object.assign(entry, { status: 'existing', sequenceNumber: 1, fileSequenceNumber: 1 })
+        entry[field] = null
+      })
+      const checks = await failing(f)
+      // A reader cannot do without the first of them.
+      expect(checks).toContain(
+        field === 'fileSequenceNumber' ? 'explicit-sequence-numbers' : 'files-exist',
+      )
+    },
+  )
+
+  it('(k) finds a manifest of a spec that the metadata does not have', async () => {
+    const f = await fixture()
+    await editManifests(f, (manifests) => {
+      const [first] = manifests
+      if (first !== undefined) first.line.partitionSpecId = 7
+    })
+    expect(await failing(f)).toContain('spec-ids')
+  })
+
+  it('(h) a main that is not the current snapshot is refused before fsck can look', async () => {
+    const f = await fixture()
+    await editMetadata(f, (json) => {
+      const [first] = json['snapshots'] as JsonObject[]
+      const main = (json['refs'] as JsonObject)['main'] as JsonObject
+      main['snapshot-id'] = (first as JsonObject)['snapshot-id'] as bigint
+    })
+    await rejectionOf('BAD_METADATA', failing(f))
+  })
+
+  it('(i) finds a log that ends with another snapshot', async () => {
+    const f = await fixture()
+    await editMetadata(f, (json) => {
+      json['snapshot-log'] = (json['snapshot-log'] as JsonObject[]).slice(0, 1)
+    })
+    expect(await failing(f)).toEqual(['snapshot-log'])
+  })
+
+  it('(f) finds row id ranges that overlap', async () => {
+    const f = await fixture()
+    await editManifests(f, (manifests) => {
+      const older = manifests.filter((m) => m.line.content === 'data')
+      for (const { line } of older) line.firstRowId = 0n
+    })
+    expect(await failing(f)).toEqual(['row-ids'])
   })
 
   it('(e) finds a missing file and one of another size', async () => {

@@ -455,6 +455,25 @@ describe('a catch-up', () => {
     }
   })
 
+  it('remembers what was deleted before own deletes, too', async () => {
+    const world = await World.create({ formatVersion: 3 })
+    const { index, catchUp } = indexOf(world)
+    const a = await world.write(rowsFrom(0, 10))
+    const first = await world.commit({ added: [a] })
+    const other = await world.commit({ deleted: new Map([[a.filePath, [5]]]) })
+    await world.setTo(first)
+    await world.commit({ deleted: new Map([[a.filePath, [2]]]) })
+    await catchUp()
+    const stage = index.stage()
+    stage.deleted(a.filePath, PositionBitmap.of([5]))
+    expect(stage.apply(await world.commit({ deleted: new Map([[a.filePath, [5]]]) }))).toBe(true)
+    expectTrue(world, index, {})
+    // There, the row at 2 is live.
+    await world.setTo(other)
+    await catchUp()
+    expectTrue(world, index, {})
+  })
+
   it('is bounded by indexMemoryBytes, slots, row ids and duplicates together', async () => {
     const limits = { indexMemoryBytes: 16 * 1024 }
     const full = await World.create({ formatVersion: 3, limits })
@@ -575,6 +594,38 @@ describe('a catch-up', () => {
     expectTrue(world, index, {})
   })
 
+  it('compares again when own changes are applied while it compares', async () => {
+    const world = await World.create({ formatVersion: 3 })
+    const { index, catchUp } = indexOf(world)
+    const a = await world.write(rowsFrom(0, 10))
+    await world.commit({ added: [a] })
+    await catchUp()
+    const stage = index.stage()
+    stage.remove(index.table.probe(keysOf(index, [3n])))
+    stage.deleted(a.filePath, PositionBitmap.of([3]))
+    const parent = await world.commit({ added: [await world.write(rowsFrom(10, 20))] })
+    const [before, live] = [world.state, await world.live()]
+    const own = await world.commit({ deleted: new Map([[a.filePath, [3]]]) })
+    let applied: boolean | undefined
+    const watched = Object.create(live, {
+      deletesOf: {
+        value: (file: Parameters<typeof live.deletesOf>[0]) => {
+          queueMicrotask(() => {
+            applied ??= stage.apply(own, parent)
+          })
+          return live.deletesOf(file)
+        },
+      },
+    }) as typeof live
+    expect((await index.catchUp(before, watched)).kind).toBe('caught-up')
+    expect(applied).toBe(true)
+    // Of the state before, to which it was brought, and then of the one after.
+    expect([index.snapshotId, index.table.size]).toEqual([parent, 20])
+    await catchUp()
+    expectTrue(world, index, {})
+    expect(index.table.size).toBe(19)
+  })
+
   it('refuses a file with more rows than its manifest says: whether rows are left of it is decided by that', async () => {
     const world = await World.create({ formatVersion: 2 })
     const file = await world.write(rowsFrom(0, 10), 4)
@@ -618,6 +669,20 @@ function expectBase(index: PrimaryKeyIndex): void {
 }
 
 describe('staged changes of an index', () => {
+  it('are void after any other commit was taken in, though no slot has changed', async () => {
+    const world = await World.create({ formatVersion: 2 })
+    const { index, catchUp } = indexOf(world)
+    const file = await world.write([{ k: null, v: 'no key' }])
+    await world.commit({ added: [file] })
+    await catchUp()
+    const stage = index.stage()
+    await world.commit({ removed: [file.filePath] })
+    await catchUp()
+    expect([index.table.size, stage.valid]).toEqual([0, false])
+    expect(() => stage.addFile({ path: 'p', recordCount: 1 })).toThrow('ASSERTION_FAILED')
+    expect(stage.apply(1n)).toBe(false)
+  })
+
   it('that contradict themselves empty the index instead of throwing after a commit', async () => {
     const world = await World.create({ formatVersion: 2 })
     const { index, catchUp } = indexOf(world)
@@ -637,6 +702,26 @@ describe('staged changes of an index', () => {
     expect(stage.apply(9n)).toBe(false)
     expect([index.snapshotId, index.table.size]).toEqual([undefined, 0])
     expect((await catchUp()).kind).toBe('built')
+  })
+
+  it('MG-28: forget files of which no row is left, so that a table that only we write does not fill memory', async () => {
+    const world = await World.create({ formatVersion: 3 })
+    const { index, catchUp } = indexOf(world)
+    const rows = [...rowsFrom(0, 3), { k: null, v: 'no key' }]
+    const file = await world.write(rows.map((row, i) => ({ ...row, id: BigInt(i) })))
+    await world.commit({ added: [file] })
+    await catchUp()
+    expect(index.bytes).toBe(64 * 16 + 4 * 8)
+    const next = await world.write(rowsFrom(0, 3))
+    const stage = index.stage()
+    const fileId = stage.addFile({ path: next.filePath, recordCount: 3 })
+    stage.move(index.table.probe(keysOf(index, [0n, 1n, 2n])), fileId, Uint32Array.of(0, 1, 2))
+    stage.deleted(file.filePath, PositionBitmap.of([0, 1, 2, 3]))
+    const deleted = new Map([[file.filePath, [0, 1, 2, 3]]])
+    expect(stage.apply(await world.commit({ added: [next], deleted }))).toBe(true)
+    expect(index.fileByPath(file.filePath)).toBeUndefined()
+    expect(index.bytes).toBe(64 * 16)
+    expectTrue(world, index, {})
   })
 
   it('give ids of files that are gone to new ones, in the order that was promised', async () => {

@@ -90,8 +90,6 @@ export class World {
       manifests: new LruCache(2 ** 24),
       deletes: new LruCache(2 ** 24),
       canonicalPath: (path) => path,
-      upserts: () => Promise.reject(new Error('no upserts here')),
-      closeUpserts: async () => undefined,
     }
     const location = 'memory://lake'
     const catalog = await VersionedObjectCatalog.open({

@@ -1,8 +1,7 @@
-/** Invariants of one snapshot's manifests: (a), (b), (c), (d), (f), (j) and (k). */
+/** Invariants of one snapshot's manifests: (a), (c), (d), (f), (j) and (k); (b) is check-deletes.ts. */
 import type { ManifestEntry, ManifestFile } from '../../manifest/entry.ts'
 import type { TableMetadata } from '../../spec/metadata.ts'
 import type { Snapshot } from '../../spec/snapshot.ts'
-import { partitionKey } from '../../spec/value-compare.ts'
 import type { FsckFindings } from './report.ts'
 
 /** A manifest with its entries, as written (`raw`) and with what they inherit. */
@@ -20,29 +19,33 @@ export function checkSnapshot(
 ): void {
   const { snapshotId } = snapshot
   for (const loaded of manifests) {
-    checkManifest(metadata, loaded, findings)
+    checkSequenceNumbers(loaded, findings)
     checkCounts(snapshot, loaded, findings)
   }
   const live = manifests.flatMap(({ entries }) => entries.filter((e) => e.status !== 'deleted'))
   checkUnique(live, snapshotId, findings)
-  checkVectors(live, snapshotId, findings)
   checkTotals(snapshot, live, findings)
   if (metadata.formatVersion >= 3) checkRowIds(metadata, live, snapshotId, findings)
 }
 
-function checkManifest(
+/** (k). Gives the manifests of known specs: without its spec a manifest cannot be read. */
+export function checkSpecIds(
   metadata: TableMetadata,
-  { manifest, raw }: LoadedManifest,
+  { snapshotId }: Snapshot,
+  lines: readonly ManifestFile[],
   findings: FsckFindings,
-): void {
+): readonly ManifestFile[] {
+  const known = new Set(metadata.partitionSpecs.map((spec) => spec.specId))
+  return lines.filter(({ manifestPath: file, partitionSpecId }) => {
+    if (known.has(partitionSpecId)) return true
+    const message = `the partition spec ${partitionSpecId} is not in the metadata`
+    findings.add('spec-ids', message, { file, snapshotId })
+    return false
+  })
+}
+
+function checkSequenceNumbers({ manifest, raw }: LoadedManifest, findings: FsckFindings): void {
   const file = manifest.manifestPath
-  if (!metadata.partitionSpecs.some((s) => s.specId === manifest.partitionSpecId)) {
-    findings.add(
-      'spec-ids',
-      `the partition spec ${manifest.partitionSpecId} is not in the metadata`,
-      { file },
-    )
-  }
   if (manifest.sequenceNumber === 0) return
   for (const entry of raw) {
     const implicit = entry.sequenceNumber === null || entry.fileSequenceNumber === null
@@ -120,41 +123,6 @@ function checkUnique(
   }
 }
 
-function checkVectors(
-  live: readonly ManifestEntry[],
-  snapshotId: bigint,
-  findings: FsckFindings,
-): void {
-  const data = new Map(
-    live.filter((e) => e.file.content === 'data').map((e) => [e.file.filePath, e.file]),
-  )
-  const seen = new Set<string>()
-  for (const { file } of live) {
-    const target = file.referencedDataFile
-    if (file.fileFormat !== 'PUFFIN' || target === undefined) continue
-    const where = { file: file.filePath, snapshotId }
-    if (seen.has(target)) {
-      findings.add('deletion-vectors', `two deletion vectors for ${target}`, where)
-    }
-    seen.add(target)
-    const dataFile = data.get(target)
-    if (dataFile === undefined) continue
-    if (
-      dataFile.specId !== file.specId ||
-      partitionKey(dataFile.partition) !== partitionKey(file.partition)
-    ) {
-      findings.add('deletion-vectors', `the vector of ${target} has another partition`, where)
-    }
-    if (file.recordCount > dataFile.recordCount) {
-      findings.add(
-        'deletion-vectors',
-        `the vector of ${target} deletes more rows than there are`,
-        where,
-      )
-    }
-  }
-}
-
 function checkTotals(
   snapshot: Snapshot,
   live: readonly ManifestEntry[],
@@ -164,6 +132,8 @@ function checkTotals(
     'total-records': 0,
     'total-data-files': 0,
     'total-delete-files': 0,
+    'total-position-deletes': 0,
+    'total-equality-deletes': 0,
     'total-files-size': 0,
   }
   const add = (key: string, value: number): void => {
@@ -174,7 +144,10 @@ function checkTotals(
     if (file.content === 'data') {
       add('total-data-files', 1)
       add('total-records', file.recordCount)
-    } else add('total-delete-files', 1)
+    } else {
+      add('total-delete-files', 1)
+      add(`total-${file.content}`, file.recordCount)
+    }
   }
   for (const [key, counted] of Object.entries(totals)) {
     const listed = snapshot.summary[key]

@@ -132,17 +132,13 @@ async function* units(
   )
   for await (const { task, file, deletes } of opened) {
     const reader = new FileReader(task, file, deletes, options)
-    const bytesPerRow = Math.max(
-      1,
-      (file.footer.fileSizeBytes * 3) / Math.max(1, task.file.recordCount),
-    )
     for (const group of file.rowGroups) {
       if (group.numRows === 0) continue
       const end = group.firstRowPosition + group.numRows
       if (task.only?.countWithin(group.firstRowPosition, end) === 0) continue
       if (!file.rowGroupMightMatch(group.index, task.residual, options.schema)) continue
       if (deletes.positions.countWithin(group.firstRowPosition, end) === group.numRows) continue
-      yield { task, file, reader, rowGroup: group.index, weight: group.numRows * bytesPerRow }
+      yield { task, file, reader, rowGroup: group.index, weight: reader.weightOf(group.index) }
     }
   }
 }
@@ -192,6 +188,20 @@ class FileReader {
       constants: partitionConstants(task),
       path: task.file.filePath,
     })
+  }
+
+  /** Bytes that a row group takes while it waits: the column chunks that are read, and their values. */
+  weightOf(rowGroup: number): number {
+    const group = this.#file.footer.metadata.row_groups[rowGroup]
+    let bytes = 0
+    for (const leaf of this.#projection.leaves) {
+      const chunk = group?.columns[leaf]?.meta_data
+      if (chunk === undefined) continue
+      // A dictionary may stand for far more bytes than it has.
+      bytes +=
+        chunk.total_compressed_size + Math.max(chunk.total_uncompressed_size, chunk.num_values * 8)
+    }
+    return bytes
   }
 
   async read(unit: Unit): Promise<FileRows[]> {

@@ -1,0 +1,165 @@
+/**
+ * floe changes rows, every engine reads the same rows after each commit, and the row ids that engines know are floe's.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Lake, schema, type Table, t } from '../../src/index.ts'
+import { type CanonicalRow, compareRows, rowsFromFloe } from './canonical.ts'
+import { CHANGE_CASES, order, orderRows } from './change-cases.ts'
+import type { ChangeCase, ModelRow } from './change-model.ts'
+import { CHANGE_PLACES, openPlace } from './change-places.ts'
+import { ENGINES, type EngineName } from './client.ts'
+import { expectSection, inOrder, type MatrixRow, matrixTable } from './matrix-page.ts'
+import { engineRowIds, floeRowIds, LINEAGE_COLUMNS } from './row-ids.ts'
+import { writtenRows } from './written.ts'
+
+/** What was measured on local files, for the matrix. */
+const measured: MatrixRow[] = []
+
+/** What floe reads is the model, and the table is sound. */
+async function expectFloe(table: Table, expected: CanonicalRow[], step: string): Promise<void> {
+  const rows = await table.scan().toArray({ form: 'json' })
+  const difference = compareRows(expected, rowsFromFloe(rows, table.schema.fields))
+  expect(difference, `floe after ${step}`).toBeNull()
+  expect(await table.scan().count(), step).toBe(expected.length)
+  const report = await table.fsck({ data: 'all' })
+  expect([report.problems, report.warnings], step).toEqual([[], []])
+}
+
+for (const [p, place] of CHANGE_PLACES.entries()) {
+  describe(`row changes on ${place.name}`, () => {
+    let lake: Lake
+
+    beforeAll(async () => {
+      lake = await openPlace(place)
+    })
+    afterAll(async () => {
+      await lake?.close()
+    })
+
+    const create = async (c: ChangeCase, name: string, formatVersion: 2 | 3): Promise<Table> =>
+      (await lake.createTable(name, c.schema, {
+        formatVersion,
+        partitionBy: c.partitionBy ?? [],
+        properties: c.properties ?? {},
+      })) as unknown as Table
+
+    for (const [index, c] of CHANGE_CASES.entries()) {
+      for (const formatVersion of [2, 3] as const) {
+        it(`${c.name}, v${formatVersion}`, async () => {
+          const name = `c.t${p}_${index}_v${formatVersion}`
+          let table = await create(c, name, formatVersion)
+          let model: readonly ModelRow[] = []
+          const history: [bigint, CanonicalRow[]][] = []
+          const failures: string[] = []
+          const failed = new Set<string>()
+          const fail = (engine: string, message: string): void => {
+            failed.add(engine)
+            failures.push(`${engine} ${message}`)
+          }
+          for (const step of c.steps) {
+            await step.run({ lake, table, formatVersion })
+            table = (await lake.table(name)) as unknown as Table
+            model = step.model(model)
+            const expected = writtenRows(model, table.schema.fields)
+            await expectFloe(table, expected, step.name)
+            const { currentSnapshot, metadataLocation: metadata } = table
+            if (currentSnapshot !== undefined) history.push([currentSnapshot.snapshotId, expected])
+            for (const engine of place.engines) {
+              const difference = await place
+                .read(engine, { metadata })
+                .then((rows) => compareRows(expected, rows), String)
+              if (difference !== null) fail(engine, `after ${step.name}: ${difference}`)
+              if (formatVersion === 2 || LINEAGE_COLUMNS[engine] === undefined) continue
+              const ids = await engineRowIds(engine, metadata, place.read)
+              const other = compareRows(ids, await floeRowIds(table))
+              if (other !== null) fail(engine, `row ids after ${step.name}: ${other}`)
+            }
+          }
+          // Older snapshots are what they were.
+          for (const [snapshotId, expected] of history) {
+            const rows = await table.scan({ snapshotId }).toArray({ form: 'json' })
+            expect(compareRows(expected, rowsFromFloe(rows, table.schema.fields))).toBeNull()
+          }
+          const middle = history[history.length >> 1]
+          for (const engine of middle === undefined ? [] : place.engines) {
+            const [snapshotId, expected] = middle as [bigint, CanonicalRow[]]
+            const request = { metadata: table.metadataLocation, snapshotId }
+            const difference = compareRows(expected, await place.read(engine, request))
+            if (difference !== null) fail(engine, `at ${snapshotId}: ${difference}`)
+          }
+          const cell = (engine: EngineName): string => {
+            if (failed.has(engine)) return 'FAILS'
+            const ids = formatVersion === 3 && LINEAGE_COLUMNS[engine] !== undefined
+            return ids ? 'yes, row ids too' : 'yes'
+          }
+          if (p === 0) {
+            const cells = Object.fromEntries(place.engines.map((e) => [e, cell(e)]))
+            measured.push({ feature: c.name, formatVersion, cells })
+          }
+          expect(failures).toEqual([])
+        }, 300_000)
+      }
+    }
+
+    it('several tables changed in one commit', async () => {
+      const orders = CHANGE_CASES[0]?.schema as ChangeCase['schema']
+      const names = ['added', 'deleted', 'replaced'].map((n) => `c.m${p}_${n}`)
+      const tables: Table[] = []
+      for (const [i, name] of names.entries()) {
+        const formatVersion = i === 1 ? 2 : 3
+        const table = (await lake.createTable(name, orders, { formatVersion })) as unknown as Table
+        await table.append(orderRows(0, 10) as never)
+        tables.push(table)
+      }
+      const [added, deleted, replaced] = tables as [Table, Table, Table]
+      const [row] = await replaced.scan({ select: ['_file'], limit: 1 }).toArray()
+      const tx = lake.transaction()
+      await tx.append(added, [order(10)] as never)
+      await tx.deleteWhere(deleted, { id: { lt: 4 } }, { mode: 'merge-on-read' })
+      await tx.rowDelta(replaced, {
+        rows: [order(20)] as never,
+        deletes: [{ file: String((row as ModelRow)['_file']), positions: [0, 9] }],
+      })
+      const result = await tx.commit()
+      const expected = [orderRows(0, 11), orderRows(4, 10), [...orderRows(1, 9), order(20)]]
+      expect(result.tables).toHaveLength(3)
+      for (const [i, name] of names.entries()) {
+        const table = (await lake.table(name)) as unknown as Table
+        const rows = writtenRows(expected[i] as ModelRow[], table.schema.fields)
+        await expectFloe(table, rows, name)
+        for (const engine of place.engines) {
+          const read = await place.read(engine, { metadata: table.metadataLocation })
+          expect(compareRows(rows, read), `${engine}, ${name}`).toBeNull()
+        }
+      }
+    })
+
+    it('a table of one row, deleted, is empty to every engine', async () => {
+      const table = (await lake.createTable(`c.one${p}`, schema({ id: t.long() }), {
+        formatVersion: 3,
+      })) as unknown as Table
+      await table.append([{ id: 1 }])
+      await table.deleteWhere({ id: 1 }, { mode: 'merge-on-read' })
+      await expectFloe(table, [], 'the delete')
+      for (const engine of place.engines) {
+        const rows = await place.read(engine, { metadata: table.metadataLocation })
+        expect(rows, engine).toEqual([])
+      }
+    })
+  })
+}
+
+describe('docs/compatibility.md', () => {
+  it.runIf(ENGINES.length === 4)('has what was measured of changes that floe makes', () => {
+    expectSection(
+      'Rows changed by floe',
+      matrixTable(
+        'changes made by floe',
+        inOrder(
+          measured,
+          CHANGE_CASES.map((c) => c.name),
+        ),
+      ),
+    )
+  })
+})
