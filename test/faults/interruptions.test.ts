@@ -13,6 +13,8 @@ import { actorOn, base, leftovers, serially } from './matrix.ts'
 import { OPERATIONS, type Operation } from './operations.ts'
 import { contentOf, copyOf, expectSoundLake, NEXT_ID, openAs, typedCode } from './world.ts'
 
+vi.setConfig({ testTimeout: 600_000 })
+
 vi.mock('../../src/iceberg/parquet/worker-pool.ts', async (original) => ({
   ...(await original<object>()),
   openParquetPool: (await import('./in-process-pool.ts')).inProcessPool,

@@ -12,7 +12,9 @@ import { Turns } from './turns.ts'
 import { FIRST_ROWS, LOCATION, lakeOf, type Shape, TABLES, type TableName } from './world.ts'
 import { act, type Counter, STEP_KINDS, type Step, valuesOf, type Writer } from './writer.ts'
 
-const ROUNDS = 3
+/** How often there are so many rounds and writers. Most bugs need two of each; the rest is for the others. */
+const ROUNDS = [2, 2, 2, 4]
+const WRITERS = [2, 2, 2, 3, 3, 4]
 
 /** What is known of a table. */
 interface Model {
@@ -27,6 +29,8 @@ interface Model {
 }
 
 export interface SequenceResult {
+  /** Calls of all writers in their order. */
+  readonly trace: readonly string[]
   readonly commits: number
   /** Steps by how they ended. */
   readonly outcomes: ReadonlyMap<string, number>
@@ -44,9 +48,11 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
   for (const name of TABLES) models.set(name, await firstModel(await watcher.table(name)))
   const turns = new Turns(random)
   const writers: Writer[] = []
-  for (let i = 0; i < 2 + Math.floor(random() * 3); i++) {
+  const writerCount = pickOf(random, WRITERS)
+  for (let i = 0; i < writerCount; i++) {
     const store = setup.process(`writer ${i}`)
-    const lake = await openLake(LOCATION, { store, runtime })
+    const limits = random() < 0.05 ? { indexMemoryBytes: 1 } : {}
+    const lake = await openLake(LOCATION, { store, runtime, limits })
     writers.push({ number: i, store, lake, handles: new Map() })
     store.plan = async ({ verb }) => {
       await turns.take()
@@ -60,7 +66,8 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
   const counter: Counter = { next: 1000 }
   const outcomes = new Map<string, number>()
   let commits = 0
-  for (let round = 0; round < ROUNDS; round++) {
+  const rounds = pickOf(random, ROUNDS)
+  for (let round = 0; round < rounds; round++) {
     const steps = writers.map((writer) => firstOf(writer, round, random))
     await turns.run(
       steps.map((step, i) => async () => {
@@ -73,9 +80,14 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
     }
     commits += await checkRound(watcher, shape, models, steps, log)
   }
-  // Every snapshot is checked each time, the values of every file now and then.
+  // No snapshot expires, so that this is a check after every commit; values of all files are read now and then.
   await checkEnd(watcher, setup, runtime, random() < 0.2 ? 'all' : 'none')
-  return { commits, outcomes }
+  const trace = setup.trace.map((c) => `${c.process} ${c.verb} ${c.path} ${c.outcome}`)
+  return { commits, outcomes, trace }
+}
+
+function pickOf<T>(random: () => number, items: readonly T[]): T {
+  return items[Math.floor(random() * items.length)] as T
 }
 
 async function firstModel(table: Table): Promise<Model> {
@@ -99,14 +111,13 @@ async function rowIdsOf(table: Table): Promise<Map<number, bigint>> {
 }
 
 function firstOf(writer: Writer, round: number, random: () => number): Step {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
-  const kind = pick(STEP_KINDS)
+  const kind = pickOf(random, STEP_KINDS)
   return {
     commitId: `${round}-${writer.number}`,
     writer: writer.number,
     changes: new Map(),
     property: kind === 'properties' ? `writer-${writer.number}` : undefined,
-    text: `${kind} ${pick([...TABLES, 'x.t'])}`,
+    text: `${kind} ${pickOf(random, [...TABLES, 'x.t'])}`,
     aborts: random() < 0.1,
     outcome: 'done',
     snapshots: new Set(),
@@ -154,6 +165,8 @@ function mayFailWith(step: Step): readonly string[] {
   return [
     ...(step.aborts ? ['ABORTED'] : []),
     ...(step.text.startsWith('replace') ? ['VALIDATION_CONFLICT'] : []),
+    // Of the writers that have no memory for an index.
+    ...(step.text.startsWith('upsert') ? ['LIMIT_EXCEEDED'] : []),
   ]
 }
 
@@ -194,8 +207,6 @@ async function checkRound(
     if (table.metadataLocation === model.location) continue
     model.location = table.metadataLocation
     await checkRows(table, model, shape)
-    const report = await table.fsck({ allSnapshots: false })
-    expect(report.problems, name).toEqual([])
   }
   return commits
 }
