@@ -10,6 +10,8 @@ import { DelegatingStore } from '../support/delegating-store.ts'
 import { type Case, callsOf, runCase, type Variation } from './matrix.ts'
 import { OPERATIONS, type Operation } from './operations.ts'
 
+vi.setConfig({ testTimeout: 600_000 })
+
 vi.mock('../../src/iceberg/parquet/worker-pool.ts', async (original) => ({
   ...(await original<object>()),
   openParquetPool: (await import('./in-process-pool.ts')).inProcessPool,

@@ -42,8 +42,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'delete-merge-on-read-v3': deletion('x.b', { id: 2 }, 'merge-on-read'),
   'delete-copy-on-write': deletion('x.a', { id: 2 }, 'copy-on-write'),
   'delete-copy-on-write-v3': deletion('x.b', { id: { in: [2, 4] } }, 'copy-on-write'),
+  'upsert-merge-on-read': upsert('x.a', 'merge-on-read'),
+  'upsert-merge-on-read-v3': upsert('x.b', 'merge-on-read'),
+  'upsert-copy-on-write': upsert('x.a', 'copy-on-write'),
+  'upsert-copy-on-write-v3': upsert('x.b', 'copy-on-write'),
   'row-delta': on('x.a', (actor) => replaceRow(actor, 'x.a')),
   'row-delta-v3': on('x.b', (actor) => replaceRow(actor, 'x.b')),
+  'multi-table-upsert': on('x.b', (actor) => upsertAndAppend(actor)),
   'multi-table-delete': on('x.b', (actor) => deleteAndAppend(actor)),
 }
 
@@ -52,6 +57,11 @@ export const RIVALS: Readonly<Record<string, (lake: Lake, table: string) => Prom
   append: async (lake, table) => (await lake.table(table)).append([{ id: 21, by: 'rival' }]),
   'same-rows': async (lake, table) =>
     (await lake.table(table)).deleteWhere({ id: { in: [2, 4] } }, { mode: 'merge-on-read' }),
+  'same-keys': async (lake, table) =>
+    (await lake.table(table)).upsert(
+      [2, 4, 11].map((id) => ({ id, by: 'rival' })),
+      { key: ['id'] },
+    ),
   'removes-files': async (lake, table) =>
     (await lake.table(table)).deleteWhere({ id: { in: [1, 4] } }, { mode: 'copy-on-write' }),
 }
@@ -93,6 +103,26 @@ async function tryToReplaceRow({ lake, signal }: Actor, table: Table): Promise<v
   } finally {
     await transaction.rollback()
   }
+}
+
+async function upsertAndAppend({ lake, signal }: Actor): Promise<void> {
+  const transaction = lake.transaction({ ...COMMIT, signal })
+  try {
+    await transaction.append('x.a', ROWS)
+    await transaction.upsert('x.b', UPSERTS, { key: ['id'] })
+    await transaction.commit()
+  } finally {
+    await transaction.rollback()
+  }
+}
+
+/** Two rows that are there, one that is not. */
+const UPSERTS = [2, 5, 11].map((id) => ({ id, by: 'op' }))
+
+function upsert(table: Operation['table'], mode: 'copy-on-write' | 'merge-on-read'): Operation {
+  return on(table, async ({ lake, signal }) =>
+    (await lake.table(table)).upsert(UPSERTS, { key: ['id'], mode, ...COMMIT, signal }),
+  )
 }
 
 async function deleteAndAppend({ lake, signal }: Actor): Promise<void> {

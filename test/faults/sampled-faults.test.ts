@@ -14,7 +14,7 @@ vi.mock('../../src/iceberg/parquet/worker-pool.ts', async (original) => ({
   openParquetPool: (await import('./in-process-pool.ts')).inProcessPool,
 }))
 
-const count = Number(process.env['FLOE_FAULT_CASES'] ?? 400)
+const count = Number(process.env['FLOE_FAULT_CASES'] ?? 300)
 const random = seededRandom(Number(process.env['FLOE_FAULT_SEED'] ?? 1))
 
 /** Faults that any call can have. */

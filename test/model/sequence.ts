@@ -12,7 +12,9 @@ import { Turns } from './turns.ts'
 import { FIRST_ROWS, LOCATION, lakeOf, type Shape, TABLES, type TableName } from './world.ts'
 import { act, type Counter, STEP_KINDS, type Step, valuesOf, type Writer } from './writer.ts'
 
-const ROUNDS = 3
+/** How often there are so many rounds and writers. Most bugs need two of each; the rest is for the others. */
+const ROUNDS = [2, 2, 2, 4]
+const WRITERS = [2, 2, 2, 3, 3, 4]
 
 /** What is known of a table. */
 interface Model {
@@ -22,9 +24,13 @@ interface Model {
   /** Ids of all rows that there ever were. */
   readonly rowIds: Set<bigint>
   readonly properties: Map<string, string>
+  /** Where the table was when it was last checked. */
+  location: string
 }
 
 export interface SequenceResult {
+  /** Calls of all writers in their order. */
+  readonly trace: readonly string[]
   readonly commits: number
   /** Steps by how they ended. */
   readonly outcomes: ReadonlyMap<string, number>
@@ -42,9 +48,11 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
   for (const name of TABLES) models.set(name, await firstModel(await watcher.table(name)))
   const turns = new Turns(random)
   const writers: Writer[] = []
-  for (let i = 0; i < 2 + Math.floor(random() * 3); i++) {
+  const writerCount = pickOf(random, WRITERS)
+  for (let i = 0; i < writerCount; i++) {
     const store = setup.process(`writer ${i}`)
-    const lake = await openLake(LOCATION, { store, runtime })
+    const limits = random() < 0.05 ? { indexMemoryBytes: 1 } : {}
+    const lake = await openLake(LOCATION, { store, runtime, limits })
     writers.push({ number: i, store, lake, handles: new Map() })
     store.plan = async ({ verb }) => {
       await turns.take()
@@ -58,7 +66,8 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
   const counter: Counter = { next: 1000 }
   const outcomes = new Map<string, number>()
   let commits = 0
-  for (let round = 0; round < ROUNDS; round++) {
+  const rounds = pickOf(random, ROUNDS)
+  for (let round = 0; round < rounds; round++) {
     const steps = writers.map((writer) => firstOf(writer, round, random))
     await turns.run(
       steps.map((step, i) => async () => {
@@ -71,8 +80,14 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
     }
     commits += await checkRound(watcher, shape, models, steps, log)
   }
-  await checkEnd(watcher, setup, runtime)
-  return { commits, outcomes }
+  // No snapshot expires, so that this is a check after every commit; values of all files are read now and then.
+  await checkEnd(watcher, setup, runtime, random() < 0.2 ? 'all' : 'none')
+  const trace = setup.trace.map((c) => `${c.process} ${c.verb} ${c.path} ${c.outcome}`)
+  return { commits, outcomes, trace }
+}
+
+function pickOf<T>(random: () => number, items: readonly T[]): T {
+  return items[Math.floor(random() * items.length)] as T
 }
 
 async function firstModel(table: Table): Promise<Model> {
@@ -86,6 +101,7 @@ async function firstModel(table: Table): Promise<Model> {
     snapshots: table.snapshots().length,
     rowIds: new Set(scan.values()),
     properties: new Map(),
+    location: table.metadataLocation,
   }
 }
 
@@ -95,14 +111,13 @@ async function rowIdsOf(table: Table): Promise<Map<number, bigint>> {
 }
 
 function firstOf(writer: Writer, round: number, random: () => number): Step {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
-  const kind = pick(STEP_KINDS)
+  const kind = pickOf(random, STEP_KINDS)
   return {
     commitId: `${round}-${writer.number}`,
     writer: writer.number,
     changes: new Map(),
     property: kind === 'properties' ? `writer-${writer.number}` : undefined,
-    text: `${kind} ${pick([...TABLES, 'x.t'])}`,
+    text: `${kind} ${pickOf(random, [...TABLES, 'x.t'])}`,
     aborts: random() < 0.1,
     outcome: 'done',
     snapshots: new Set(),
@@ -150,6 +165,8 @@ function mayFailWith(step: Step): readonly string[] {
   return [
     ...(step.aborts ? ['ABORTED'] : []),
     ...(step.text.startsWith('replace') ? ['VALIDATION_CONFLICT'] : []),
+    // Of the writers that have no memory for an index.
+    ...(step.text.startsWith('upsert') ? ['LIMIT_EXCEEDED'] : []),
   ]
 }
 
@@ -187,9 +204,9 @@ async function checkRound(
     commits += ids.length
     checkSteps(name, steps, ids, moments)
     checkProperties(table, model, steps)
+    if (table.metadataLocation === model.location) continue
+    model.location = table.metadataLocation
     await checkRows(table, model, shape)
-    const report = await table.fsck({ allSnapshots: false })
-    expect(report.problems, name).toEqual([])
   }
   return commits
 }
@@ -248,8 +265,13 @@ async function checkRows(table: Table, model: Model, { formatVersion }: Shape): 
   }
 }
 
-/** Everything is sound, data included, and there is no file that nothing refers to. */
-async function checkEnd(lake: Lake, setup: FaultyStore, runtime: FakeRuntime): Promise<void> {
+/** Everything is sound, and there is no file that nothing refers to. */
+async function checkEnd(
+  lake: Lake,
+  setup: FaultyStore,
+  runtime: FakeRuntime,
+  data: 'all' | 'none',
+): Promise<void> {
   const reader = setup.process('fsck')
   const fresh = await openLake(LOCATION, { store: reader, runtime, readOnly: true })
   const expected = new Set<string>()
@@ -257,7 +279,7 @@ async function checkEnd(lake: Lake, setup: FaultyStore, runtime: FakeRuntime): P
     const table = await fresh.table(name)
     expected.add(table.metadataLocation)
     for (const { metadataFile } of table.metadata.metadataLog) expected.add(metadataFile)
-    const report = await table.fsck({ data: 'all' })
+    const report = await table.fsck({ data })
     expect(report.problems, name).toEqual([])
   }
   // What fsck has looked at is what the tables refer to.

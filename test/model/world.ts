@@ -33,7 +33,17 @@ export async function lakeOf(shape: Shape, runtime: FakeRuntime): Promise<Faulty
   return new FaultyStore(inner, { name: 'setup', runtime })
 }
 
+/** Loads what is loaded when it is first needed: files would be read in the middle of a sequence. */
+async function warmUp(): Promise<void> {
+  const runtime = fakeRuntime({ seed: 1 })
+  const lake = await openLake(LOCATION, { store: new MemoryStore(runtime), runtime })
+  const table = await lake.createTable('x.t', schema({ id: t.long() }))
+  await table.upsert([{ id: 1 }], { key: ['id'] })
+  await lake.close()
+}
+
 async function make(shape: Shape): Promise<ReadonlyMap<string, Uint8Array>> {
+  await warmUp()
   const runtime = fakeRuntime({ seed: 1 })
   const store = new MemoryStore(runtime)
   const lake = await openLake(LOCATION, { store, runtime })

@@ -101,8 +101,8 @@ export async function act(
   }
 }
 
-export const STEP_KINDS = ['append', 'delete', 'replace', 'both', 'properties'] as const
-export type StepKind = (typeof STEP_KINDS)[number] | 'upsert'
+export const STEP_KINDS = ['append', 'delete', 'replace', 'both', 'properties', 'upsert'] as const
+export type StepKind = (typeof STEP_KINDS)[number]
 
 async function handleOf(writer: Writer, name: TableName, refresh: boolean): Promise<Table> {
   const known = writer.handles.get(name)
