@@ -14,7 +14,7 @@ interface Part {
   readonly ChecksumCRC32: string
 }
 
-export class MultipartUpload {
+export class PartsUpload {
   readonly #connection: S3Connection
   readonly #path: string
   readonly #id: string
@@ -31,7 +31,7 @@ export class MultipartUpload {
     connection: S3Connection,
     path: string,
     signal: AbortSignal | undefined,
-  ): Promise<MultipartUpload> {
+  ): Promise<PartsUpload> {
     const { bucket, key } = parseS3Object(path)
     const subject = { doing: 'Writing', path, signal }
     const id = await connection.repeatable(subject, async (client, sdk, send) => {
@@ -47,7 +47,7 @@ export class MultipartUpload {
       if (answer.UploadId === undefined) throw new Error('the answer has no upload id')
       return answer.UploadId
     })
-    return new MultipartUpload(connection, path, id)
+    return new PartsUpload(connection, path, id)
   }
 
   /** Uploads a part; the same number again replaces it. @throws FloeError */
