@@ -49,14 +49,16 @@ async function openLane(): Promise<Lane> {
   const location = `s3://${await newBucket(endpoint)}/lake`
   const proxy = await FaultyProxy.start(endpoint, TIMES)
   const clean = await openLake(location, { workers: 1, s3: s3Options(endpoint) })
-  const faulty = await openLake(location, {
-    workers: 1,
-    s3: s3Options(proxy.endpoint, {
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      connectTimeoutMs: 1_000,
-      retry: { numRetries: 3, minWaitMs: 2, maxWaitMs: 20 },
+  const faulty = await patiently(() =>
+    openLake(location, {
+      workers: 1,
+      s3: s3Options(proxy.endpoint, {
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        connectTimeoutMs: 1_000,
+        retry: { numRetries: 3, minWaitMs: 2, maxWaitMs: 20 },
+      }),
     }),
-  })
+  )
   return { proxy, faulty, clean }
 }
 
