@@ -1,5 +1,5 @@
 /** Holds package.json to its promises: exact pins, few runtime packages, no install scripts, types first. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { describe, expect, it } from 'vitest'
@@ -68,6 +68,14 @@ describe('package.json', () => {
       expect(Object.keys(target)[0], subpath).toBe('types')
       for (const file of Object.values(target)) expect(existsSync(ROOT + file), file).toBe(true)
     }
+  })
+
+  it('is built with the names of the source', () => {
+    // Where the compiler has to rename a class, it renames properties of the same name as well.
+    const renamed = readdirSync(`${ROOT}dist/src`, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.js'))
+      .filter((file) => /^var _[a-z]\b/m.test(readFileSync(`${ROOT}dist/src/${file}`, 'utf8')))
+    expect(renamed).toEqual([])
   })
 
   it('names no registry host in the lock file', () => {

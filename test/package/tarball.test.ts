@@ -83,4 +83,18 @@ describe('the packed package', () => {
     expect(out).toMatch(/floe\/dist\/src\/index\.js/)
     expect(out).not.toMatch(/apache-arrow|parquet-wasm|aws-sdk|kafkajs/)
   })
+
+  it('says what to install for S3, whose SDK a stranger does not have', () => {
+    writeFileSync(
+      join(dir, 's3.js'),
+      `import { openLake } from 'floe'
+       import { S3Store } from 'floe/s3'
+       const store = new S3Store({ region: 'eu-central-1' })
+       for (const options of [{ s3: { region: 'eu-central-1' } }, { store }]) {
+         await openLake('s3://bucket/lake', options).catch((e) => console.log(e.code, e.message))
+       }`,
+    )
+    const out = execFileSync(process.execPath, ['s3.js'], { cwd: dir, encoding: 'utf8' })
+    expect(out.match(/^UNSUPPORTED_STORE .*npm install @aws-sdk\/client-s3/gm)).toHaveLength(2)
+  })
 })

@@ -30,7 +30,7 @@ const HELP = `npm run test:services -- [--only NAME[,NAME…]] [--write-matrix] 
 
   s3 runs on versitygw, MinIO, moto and S3Mock. Its random tests take from the environment:
     FLOE_PROXY_CASES  commits through a faulty proxy (default 300); FLOE_PROXY_SEED replays one
-    FLOE_KILLS        SIGKILLs of a writer (default 25)
+    FLOE_KILLS        SIGKILLs of a writer (default 25); FLOE_KILL_SEED repeats their moments
 
 Engines and servers are installed into ${'$FLOE_CACHE'} (now ${CACHE}) on first use.`
 

@@ -4,7 +4,7 @@ import { FloeError } from '../../core/errors.ts'
 import { redactUrl } from '../../core/secret.ts'
 import type { S3Connection } from './connection.ts'
 import { readFailure } from './s3-failure.ts'
-import { parseS3Path } from './s3-path.ts'
+import { parseS3Object } from './s3-path.ts'
 
 /** What one request takes. */
 const BATCH = 1_000
@@ -38,7 +38,7 @@ async function deleteOne(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { bucket, key } = parseS3Path(path)
+  const { bucket, key } = parseS3Object(path)
   await connection.repeatable({ doing: 'Deleting', path, signal }, async (client, sdk, send) => {
     try {
       await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), send)
@@ -51,7 +51,7 @@ async function deleteOne(
 function batches(paths: readonly string[]): { bucket: string; paths: string[] }[] {
   const byBucket = new Map<string, string[]>()
   for (const path of new Set(paths)) {
-    const { bucket } = parseS3Path(path)
+    const { bucket } = parseS3Object(path)
     const list = byBucket.get(bucket)
     if (list === undefined) byBucket.set(bucket, [path])
     else list.push(path)
@@ -73,7 +73,7 @@ async function deleteBatch(
   signal: AbortSignal | undefined,
 ): Promise<readonly Failed[]> {
   const first = paths[0] as string
-  let left = new Map(paths.map((path) => [parseS3Path(path).key, path]))
+  let left = new Map(paths.map((path) => [parseS3Object(path).key, path]))
   const refused: Failed[] = []
   await connection.repeatable(
     { doing: `Deleting ${paths.length} files such as`, path: first, signal },

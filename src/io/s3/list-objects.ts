@@ -5,6 +5,9 @@ import type { ObjectStat } from '../store.ts'
 import type { S3Connection } from './connection.ts'
 import { parseS3Path } from './s3-path.ts'
 
+/** How the names of S3's directory buckets end, which list in no order. */
+const DIRECTORY_BUCKET = '--x-s3'
+
 /** @throws UNSUPPORTED_STORE if the store lists in another order than that of UTF-8 bytes. */
 export async function* listObjects(
   connection: S3Connection,
@@ -12,6 +15,7 @@ export async function* listObjects(
   options: { readonly startAfter?: string; readonly signal?: AbortSignal },
 ): AsyncGenerator<ObjectStat, void, undefined> {
   const { bucket, key, head } = parseS3Path(prefix)
+  if (bucket.endsWith(DIRECTORY_BUCKET)) throw unordered(prefix)
   const startAfter =
     options.startAfter === undefined ? undefined : parseS3Path(options.startAfter).key
   const subject = { doing: 'Listing', path: prefix, signal: options.signal }

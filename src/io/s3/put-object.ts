@@ -3,9 +3,9 @@ import { FloeError, isFloeError } from '../../core/errors.ts'
 import { backoffMs } from '../../core/retry.ts'
 import type { PutIfAbsentResult } from '../store.ts'
 import type { RequestSubject, S3Connection } from './connection.ts'
-import { MultipartUpload } from './multipart-upload.ts'
+import { PartsUpload } from './parts-upload.ts'
 import { failureError, readFailure } from './s3-failure.ts'
-import { parseS3Path } from './s3-path.ts'
+import { parseS3Object } from './s3-path.ts'
 
 /** Tries of a conditional put while S3 says that another one is in progress. */
 const CONFLICT_TRIES = 8
@@ -22,7 +22,7 @@ export async function putWhole(
   subject: RequestSubject,
   bytes: Uint8Array,
 ): Promise<void> {
-  const { bucket, key } = parseS3Path(subject.path)
+  const { bucket, key } = parseS3Object(subject.path)
   await connection.repeatable(subject, (client, sdk, send) =>
     client.send(
       new sdk.PutObjectCommand({
@@ -71,7 +71,7 @@ async function putWholeIfAbsent(
   subject: RequestSubject,
   bytes: Uint8Array,
 ): Promise<void> {
-  const { bucket, key } = parseS3Path(subject.path)
+  const { bucket, key } = parseS3Object(subject.path)
   await connection.once(subject, (client, sdk, send) =>
     client.send(
       new sdk.PutObjectCommand({
@@ -93,7 +93,7 @@ async function putPartsIfAbsent(
   bytes: Uint8Array,
 ): Promise<void> {
   const { partSizeBytes } = connection.options
-  const upload = await MultipartUpload.start(connection, subject.path, subject.signal)
+  const upload = await PartsUpload.start(connection, subject.path, subject.signal)
   try {
     for (let offset = 0, number = 1; offset < bytes.length; offset += partSizeBytes, number++) {
       const part = bytes.subarray(offset, offset + partSizeBytes)

@@ -2,7 +2,7 @@
 import { tooLarge } from '../store-errors.ts'
 import type { RequestSubject, S3Connection } from './connection.ts'
 import { readFailure } from './s3-failure.ts'
-import { parseS3Path } from './s3-path.ts'
+import { parseS3Object } from './s3-path.ts'
 
 /** The body of an answer as Node gives it. */
 interface Body extends AsyncIterable<Uint8Array> {
@@ -15,7 +15,7 @@ export async function readWhole(
   subject: RequestSubject,
   maxBytes: number | undefined,
 ): Promise<Uint8Array> {
-  const { bucket, key } = parseS3Path(subject.path)
+  const { bucket, key } = parseS3Object(subject.path)
   return connection.repeatable(subject, async (client, sdk, send) => {
     const answer = await client.send(
       new sdk.GetObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }),
@@ -40,7 +40,7 @@ export async function readRange(
   subject: RequestSubject,
   range: { readonly offset: number; readonly length: number },
 ): Promise<Uint8Array> {
-  const { bucket, key } = parseS3Path(subject.path)
+  const { bucket, key } = parseS3Object(subject.path)
   const { offset, length } = range
   return connection.repeatable(subject, async (client, sdk, send) => {
     if (length === 0) {

@@ -18,7 +18,7 @@ import { resolveS3Options, type S3Options } from './options.ts'
 import { putIfAbsent, putWhole } from './put-object.ts'
 import { readRange, readWhole } from './read-object.ts'
 import { failureError, readFailure } from './s3-failure.ts'
-import { parseS3Path } from './s3-path.ts'
+import { parseS3Object, parseS3Path } from './s3-path.ts'
 import { S3Writer } from './s3-writer.ts'
 
 export class S3Store implements ObjectStore {
@@ -49,7 +49,7 @@ export class S3Store implements ObjectStore {
   }
 
   async stat(path: string, options: RequestOptions = {}): Promise<ObjectStat | null> {
-    const { bucket, key } = parseS3Path(path)
+    const { bucket, key } = parseS3Object(path)
     const subject = this.#subject('Looking at', path, options)
     return this.#connection.repeatable(subject, async (client, sdk, send) => {
       try {
@@ -85,6 +85,7 @@ export class S3Store implements ObjectStore {
   }
 
   async openWriter(path: string, options: RequestOptions = {}): Promise<ObjectWriter> {
+    parseS3Object(path)
     this.#subject('Writing', path, options)
     return new S3Writer(this.#connection, path, options.signal)
   }

@@ -5,7 +5,7 @@
 import { FloeError, throwIfAborted } from '../../core/errors.ts'
 import type { ObjectStat, ObjectWriter } from '../store.ts'
 import type { S3Connection } from './connection.ts'
-import { MultipartUpload } from './multipart-upload.ts'
+import { PartsUpload } from './parts-upload.ts'
 import { putWhole } from './put-object.ts'
 
 /** S3 takes 10 000 parts; from this many on they grow, so that no object is too large. */
@@ -22,7 +22,7 @@ export class S3Writer implements ObjectWriter {
   #buffered = 0
   #size = 0
   #partNumber = 0
-  #upload: Promise<MultipartUpload> | undefined
+  #upload: Promise<PartsUpload> | undefined
   #state: 'open' | 'closed' | 'aborted' = 'open'
   #failure: { readonly error: unknown } | undefined
 
@@ -102,7 +102,7 @@ export class S3Writer implements ObjectWriter {
     const number = ++this.#partNumber
     this.#buffer = []
     this.#buffered = 0
-    this.#upload ??= MultipartUpload.start(this.#connection, this.#path, this.#signal)
+    this.#upload ??= PartsUpload.start(this.#connection, this.#path, this.#signal)
     const sent: Promise<void> = this.#upload
       .then((upload) => upload.put(number, bytes, this.#signal))
       .catch((error: unknown) => {

@@ -180,7 +180,12 @@ export class FakeS3 {
     if (request.headers['if-none-match'] === '*' && this.objects.has(request.path)) {
       return refusal(412, 'PreconditionFailed')
     }
-    const numbers = [...parts.keys()].sort((a, b) => a - b)
+    const named = [...request.body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)]
+    const numbers = named.map((match) => Number(match[1]))
+    if (numbers.length === 0 || numbers.some((n, i) => n <= (numbers[i - 1] ?? 0))) {
+      return refusal(400, 'MalformedXML')
+    }
+    if (numbers.some((n) => !parts.has(n))) return refusal(400, 'InvalidPart')
     const body = Buffer.concat(numbers.map((n) => parts.get(n) as Buffer))
     this.objects.set(request.path, { body, modified: new Date() })
     this.#uploads.delete(id)

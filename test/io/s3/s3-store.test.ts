@@ -1,6 +1,6 @@
 /** The S3 store against a server that can be made to misbehave: outcomes, repetition, secrets, memory, time. */
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FloeError } from '../../../src/core/errors.ts'
 import { systemRuntime } from '../../../src/core/runtime.ts'
 import { S3Store } from '../../../src/io/s3/index.ts'
@@ -285,6 +285,12 @@ describe('listing', () => {
     await rejectionOf('UNSUPPORTED_STORE', read())
   })
 
+  it('refuses directory buckets, which have no order', async () => {
+    const list = newStore().list('s3://name--euc1-az1--x-s3/folder/')
+    await rejectionOf('UNSUPPORTED_STORE', list.next())
+    expect(fake.requests).toHaveLength(0)
+  })
+
   it('gives paths in the scheme that was asked for', async () => {
     const store = newStore()
     await store.put('s3a://bucket/x', bytes('x'))
@@ -292,6 +298,12 @@ describe('listing', () => {
     for await (const { path } of store.list('s3a://bucket/')) expect(path).toBe('s3a://bucket/x')
     await rejectionOf('BAD_LOCATION', store.get('gs://bucket/x'))
     await rejectionOf('BAD_LOCATION', store.get('s3:///x'))
+    for (const path of ['s3://bucket', 's3://bucket/']) {
+      await rejectionOf('BAD_LOCATION', store.get(path))
+      await rejectionOf('BAD_LOCATION', store.stat(path))
+      await rejectionOf('BAD_LOCATION', store.putIfAbsent(path, bytes('x')))
+      await rejectionOf('BAD_LOCATION', store.openWriter(path))
+    }
   })
 })
 
@@ -507,6 +519,26 @@ describe('the client', () => {
     const unused = newStore()
     await unused.close()
     await rejectionOf('HANDLE_CLOSED', unused.stat(PATH))
+  })
+
+  it('says which settings are missing', async () => {
+    const names = Object.keys(process.env).filter((name) => name.startsWith('AWS_'))
+    for (const name of names) vi.stubEnv(name, undefined)
+    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent/config')
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nonexistent/credentials')
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
+    try {
+      const options = { retry: RETRY }
+      const noRegion = new S3Store({ ...options, credentials: KEYS })
+      const noKeys = new S3Store({ ...options, endpoint: fake.endpoint })
+      stores.push(noRegion, noKeys)
+      const region = await rejectionOf('BAD_ARGUMENT', noRegion.get(PATH))
+      expect(region.message).toContain('s3.region')
+      const keys = await rejectionOf('PERMISSION_DENIED', noKeys.get(PATH))
+      expect(keys.message).toContain('s3.credentials')
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   it('says what to install when the SDK is missing', async () => {

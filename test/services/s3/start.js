@@ -10,7 +10,7 @@ import { freePort, running } from '../running.js'
 /** The keys that all of them accept. */
 export const S3_KEYS = { accessKeyId: 'floe', secretAccessKey: 'floe-secret' }
 
-const READY_TIMEOUT_MS = 60_000
+const READY_TIMEOUT_MS = 180_000
 
 async function startServer(name, work, command, args, options) {
   const log = join(work, `${name}.log`)

@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import type { S3Connection, SendOptions } from './connection.ts'
 import { readFailure } from './s3-failure.ts'
-import { parseS3Path } from './s3-path.ts'
+import { parseS3Object } from './s3-path.ts'
 import type { Sdk, SdkClient } from './sdk.ts'
 
 interface Part {
@@ -14,7 +14,7 @@ interface Part {
   readonly ChecksumCRC32: string
 }
 
-export class MultipartUpload {
+export class PartsUpload {
   readonly #connection: S3Connection
   readonly #path: string
   readonly #id: string
@@ -31,8 +31,8 @@ export class MultipartUpload {
     connection: S3Connection,
     path: string,
     signal: AbortSignal | undefined,
-  ): Promise<MultipartUpload> {
-    const { bucket, key } = parseS3Path(path)
+  ): Promise<PartsUpload> {
+    const { bucket, key } = parseS3Object(path)
     const subject = { doing: 'Writing', path, signal }
     const id = await connection.repeatable(subject, async (client, sdk, send) => {
       const answer = await client.send(
@@ -47,12 +47,12 @@ export class MultipartUpload {
       if (answer.UploadId === undefined) throw new Error('the answer has no upload id')
       return answer.UploadId
     })
-    return new MultipartUpload(connection, path, id)
+    return new PartsUpload(connection, path, id)
   }
 
   /** Uploads a part; the same number again replaces it. @throws FloeError */
   async put(number: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    const { bucket, key } = parseS3Path(this.#path)
+    const { bucket, key } = parseS3Object(this.#path)
     const subject = { doing: 'Writing', path: this.#path, signal }
     const checksum = crc32Base64(bytes)
     const part = await this.#connection.repeatable(subject, async (client, sdk, send) => {
@@ -110,7 +110,7 @@ export class MultipartUpload {
 
   /** Drops the parts. Never throws: what stays is removed by the bucket's lifecycle rule (docs/s3.md). */
   async abort(): Promise<void> {
-    const { bucket, key } = parseS3Path(this.#path)
+    const { bucket, key } = parseS3Object(this.#path)
     try {
       await this.#connection.repeatable(
         { doing: 'Dropping the upload of', path: this.#path },
@@ -126,7 +126,7 @@ export class MultipartUpload {
   }
 
   #completion<T extends object>(condition: T) {
-    const { bucket, key } = parseS3Path(this.#path)
+    const { bucket, key } = parseS3Object(this.#path)
     return {
       Bucket: bucket,
       Key: key,
@@ -138,7 +138,7 @@ export class MultipartUpload {
   }
 
   async #isStored(client: SdkClient, sdk: Sdk, send: SendOptions): Promise<boolean> {
-    const { bucket, key } = parseS3Path(this.#path)
+    const { bucket, key } = parseS3Object(this.#path)
     const answer = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }), send)
     return answer.ContentLength === this.#sizeBytes
   }
