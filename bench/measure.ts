@@ -33,7 +33,16 @@ export function inChild<T>(script: string, args: readonly string[]): Promise<T> 
 
 /** Highest resident memory of this process so far, in MiB. */
 export function peakRssMiB(): number {
-  const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
+  return statusMiB('VmHWM')
+}
+
+/** Resident memory of this process now, in MiB. */
+export function rssMiB(): number {
+  return statusMiB('VmRSS')
+}
+
+function statusMiB(line: string): number {
+  const match = new RegExp(`${line}:\\s+(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))
   return Math.round(Number(match?.[1] ?? 0) / 1024)
 }
 

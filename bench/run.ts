@@ -24,7 +24,7 @@ const { values: flags } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
-const SUITES = ['append', 'scan', 'start', 'commit', 'planning'] as const
+const SUITES = ['append', 'scan', 'start', 'commit', 'planning', 'index'] as const
 if (flags.help) {
   console.log(`npm run bench -- [--only ${SUITES.join(',')}] [--quick] [--help]
 
@@ -230,11 +230,55 @@ async function planning(): Promise<void> {
   }
 }
 
+interface IndexResult {
+  readonly buildSeconds: number
+  readonly peakMiB: number
+  readonly catchUpMs: number
+}
+
+async function index(): Promise<void> {
+  const rows = 10_000_000 / scale
+  const folder = temporaryFolder()
+  try {
+    const args = [`${folder.path}/lake`, String(rows), '10']
+    await inChild<null>(script('index-build'), ['make', ...args, 'none'])
+    for (const hashes of ['none', 'hashes']) {
+      const runs: IndexResult[] = []
+      for (let i = 0; i < 3; i++) {
+        runs.push(await inChild<IndexResult>(script('index-build'), ['index', ...args, hashes]))
+      }
+      const seconds = Math.min(...runs.map((r) => r.buildSeconds))
+      const peak = Math.max(...runs.map((r) => r.peakMiB))
+      const isPlain = hashes === 'none'
+      const what = `${rows} long keys of 10 files${isPlain ? '' : ', with row hashes'}`
+      figures.push(
+        {
+          name: `key index of ${what}, built (best of 3)`,
+          value: `${seconds.toFixed(2)} s (${million(rows / seconds)})`,
+          ...(isPlain ? { bar: '≤ 4 s', reached: seconds <= 4 } : {}),
+        },
+        {
+          name: 'the same, growth of memory at its peak (highest of 3)',
+          value: `${peak} MiB`,
+          ...(isPlain ? { bar: '≤ 400 MiB', reached: peak <= 400 } : {}),
+        },
+        {
+          name: 'the same, caught up with 1,000 foreign deletes in 10 files (median of 3)',
+          value: `${median(runs.map((r) => r.catchUpMs)).toFixed(0)} ms`,
+        },
+      )
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
 if (wanted('append')) await append()
 if (wanted('start')) await start()
 if (wanted('commit')) await commit()
 if (wanted('planning')) await planning()
 if (wanted('scan')) await scan()
+if (wanted('index')) await index()
 console.log(`\n${machine()}\n`)
 printFigures(figures)
 const results = join(ROOT, 'bench', 'results')

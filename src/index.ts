@@ -92,6 +92,7 @@ export type {
   TransactionTableResult,
 } from './iceberg/table/transaction.ts'
 export type {
+  RowPredicate,
   UpsertCounts,
   UpsertFiles,
   UpsertOptions,

@@ -34,7 +34,7 @@ export interface Limits {
   readonly workerMemoryBytes: number
   /** Decoded bytes that a scan reads ahead of its consumer. */
   readonly scanBufferBytes: number
-  /** Memory of one table's primary-key index, in bytes: 16 to 64 for a key, free slots included. */
+  /** Memory of one table's primary-key index, in bytes: 16 to 64 for a key, free slots included, and 8 for each row of files that store row ids. */
   readonly indexMemoryBytes: number
 }
 

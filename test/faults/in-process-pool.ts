@@ -19,6 +19,12 @@ import type {
 const { RecordBatchReader } = await loadArrow()
 wasm.initSync({ module: await compileParquetWasm(512 * 1024 * 1024) })
 
+/** What is asked before each request, with its number; may throw what a pool would. */
+export const poolHook: { before: ((index: number) => void) | undefined; requests: number } = {
+  before: undefined,
+  requests: 0,
+}
+
 /** A pool that is ready at once and has nothing to close. */
 export function inProcessPool({ limits, runtime }: ParquetPoolOptions): ParquetPool {
   return {
@@ -26,6 +32,7 @@ export function inProcessPool({ limits, runtime }: ParquetPoolOptions): ParquetP
     limits,
     runtime,
     run: async <R extends WorkerRequest>(request: R): Promise<WorkerResult<R>> => {
+      poolHook.before?.(poolHook.requests++)
       const result = request.kind === 'encode' ? encode(request) : decodeRowGroup(wasm, request)
       return result as WorkerResult<R>
     },

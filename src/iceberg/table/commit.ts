@@ -91,9 +91,11 @@ export async function commitChanges(
   let known = new Map(changes.map((c) => [identifierText(c.identifier), c.staged]))
   // A given id may be that of a commit made earlier, by another process too: that must be looked up first.
   let mayBeDone = options.commitId !== undefined
+  // The first attempt builds on what this process remembers; if that is old, its commit is rejected.
+  let cached = true
   for (let number = 1; ; number++) {
     throwIfAborted(options.signal, 'A commit')
-    const bases = await currentStates(env, catalog, changes, known, number === 1, options.signal)
+    const bases = await currentStates(env, catalog, changes, known, cached, options.signal)
     known = new Map(changes.map((c, i) => [identifierText(c.identifier), bases[i] ?? null]))
     if (mayBeDone && bases.some((base) => base !== null && hasCommit(base.metadata, commitId))) {
       return { commitId, attempts: number - 1, states: bases }
@@ -115,8 +117,14 @@ export async function commitChanges(
         buildNext(env, c, bases[i] ?? null, attempt),
       )
       if (next.every((state, i) => state === bases[i])) {
-        return { commitId, attempts: number, states: next }
+        if (!cached) return { commitId, attempts: number, states: next }
+        // No commit will tell whether it is old, so that nothing is to do may be said of the latest state alone.
+        await deleteQuietly(env, files)
+        cached = false
+        number--
+        continue
       }
+      cached = false
       outcome = await catalog.commit(
         changes.map((c, i) => ({
           identifier: c.identifier,
@@ -157,12 +165,12 @@ async function currentStates(
   catalog: Catalog,
   changes: readonly StagedChange[],
   known: ReadonlyMap<string, TableState | null>,
-  first: boolean,
+  cached: boolean,
   signal: AbortSignal | undefined,
 ): Promise<readonly (TableState | null)[]> {
   const pointers = await catalog.loadPointers(
     changes.map((c) => c.identifier),
-    { cached: first, ...(signal === undefined ? {} : { signal }) },
+    { cached, ...(signal === undefined ? {} : { signal }) },
   )
   return Promise.all(
     changes.map(async (change, i) => {

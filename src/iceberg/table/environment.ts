@@ -21,8 +21,15 @@ export interface Environment {
   readonly deletes: LruCache<string, PositionBitmap | ReadonlyMap<string, PositionBitmap>>
   /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
   readonly canonicalPath: (path: string) => string
-  /** The engine for upserts, loaded when it is first asked for. */
-  readonly upserts: () => Promise<UpsertEngine>
+  /** Upserts, for lakes that were opened with an engine for them. */
+  readonly upserts?: UpsertSource | undefined
+}
+
+/** The engine for upserts, made when it is first asked for. */
+export interface UpsertSource {
+  engine(): Promise<UpsertEngine>
+  /** Frees what it keeps, if it was made. */
+  close(): Promise<void>
 }
 
 /** The engine's name in snapshot summaries and Parquet footers. */

@@ -278,6 +278,7 @@ export class Lake {
     if (this.#closed) return
     this.#closed = true
     await this.#catalog.close()
+    await this.#env.upserts?.close()
     await this.#env.pool.close()
     await this.#ownStore?.close()
   }
@@ -306,7 +307,6 @@ function openEnvironment(
   limits: Limits,
   options: OpenOptions & Engines,
 ): Environment {
-  let upserts: Promise<UpsertEngine> | undefined
   const env: Environment = {
     store,
     runtime,
@@ -321,19 +321,30 @@ function openEnvironment(
     manifests: new LruCache(MANIFEST_CACHE_BYTES),
     deletes: new LruCache(DELETE_CACHE_BYTES),
     canonicalPath: comparable,
-    upserts: () => {
-      upserts ??= options.upsertEngine?.(env) ?? Promise.reject(noUpserts())
-      return upserts
+  }
+  const { upsertEngine } = options
+  return upsertEngine === undefined ? env : withUpserts(env, upsertEngine)
+}
+
+function withUpserts(
+  base: Environment,
+  make: (env: Environment) => Promise<UpsertEngine>,
+): Environment {
+  let made: Promise<UpsertEngine> | undefined
+  const env: Environment = {
+    ...base,
+    upserts: {
+      engine: () => {
+        made ??= make(env)
+        return made
+      },
+      close: async () => {
+        const engine = await made?.catch(() => undefined)
+        engine?.close()
+      },
     },
   }
   return env
-}
-
-function noUpserts(): FloeError {
-  return new FloeError(
-    'UNSUPPORTED_OPERATION',
-    'This table was opened without an engine for upserts. Open its lake with openLake',
-  )
 }
 
 const MANIFEST_LIST_CACHE_BYTES = 16 * 1024 * 1024

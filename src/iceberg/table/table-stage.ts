@@ -51,6 +51,11 @@ export class TableStage implements StagedChange {
     return change === undefined ? this.files : [...this.files, ...change.added]
   }
 
+  /** Manifests that were written in all attempts; the snapshot need not list each of them. */
+  get manifests(): readonly string[] {
+    return this.#operation?.manifests ?? []
+  }
+
   /** Everything that was written and that only this change refers to. */
   get paths(): readonly string[] {
     return [...(this.#operation?.paths ?? []), ...this.addedFiles.map((file) => file.filePath)]

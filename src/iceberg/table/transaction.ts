@@ -186,9 +186,14 @@ export class Transaction {
     stage.checkNoRowChange()
     const signal = options.signal ?? this.#options.signal
     checkMode(options.mode)
-    const engine = await this.#env.upserts()
+    const engine = await this.#env.upserts?.engine()
+    if (engine === undefined) throw noUpserts()
     const state = isReference(table) ? stateOf(table) : stage.staged
-    const planner = await engine.planner(state, input, { ...options, signal })
+    const planner = await engine.planner(state, input, {
+      ...options,
+      signal,
+      recordsOutcome: this.#options.commitId !== undefined,
+    })
     this.#retry = UPSERT_RETRY
     await this.#planRows(table, planner, options)
     return planner
@@ -249,7 +254,11 @@ export class Transaction {
     this.#state = 'committed'
     // Found committed by an earlier run: what this run staged is not part of it.
     if (result.attempts === 0) await this.#discard(stages)
-    else for (const stage of stages) tellPlanner(stage, result)
+    else {
+      for (const stage of stages) tellPlanner(stage, result)
+      const unused = stages.flatMap((stage) => this.#unusedManifests(stage, result))
+      await deleteQuietly(this.#env, unused)
+    }
     this.#onCommitted(result.states as readonly TableState[])
     return {
       commitId: result.commitId,
@@ -374,6 +383,21 @@ export class Transaction {
     )
   }
 
+  /** Manifests that were merged into others, or belong to an attempt whose plan was given up. */
+  #unusedManifests(stage: TableStage, result: CommitResult): readonly string[] {
+    if (stage.manifests.length === 0) return []
+    const snapshotId = snapshotOf(stage, result)
+    if (snapshotId === undefined) return stage.manifests
+    const snapshot = stateAfter(stage, result)?.metadata.snapshots.find(
+      (s) => s.snapshotId === snapshotId,
+    )
+    // The list was written by this very process. Should it be gone from memory, orphan removal will find them.
+    const listed = this.#env.manifestLists.get(snapshot?.manifestList ?? '')
+    if (listed === undefined) return []
+    const used = new Set(listed.map((m) => m.manifestPath))
+    return stage.manifests.filter((path) => !used.has(path))
+  }
+
   #checkOpen(): void {
     if (this.#state !== 'open') {
       throw new FloeError('HANDLE_CLOSED', `This transaction is ${this.#state}. Begin a new one`)
@@ -388,11 +412,14 @@ function tellPlanner(stage: TableStage, result: CommitResult): void {
 }
 
 /** The snapshot that the commit made, if it made one for the table. */
-function snapshotOf(stage: TableStage, { commitId, states }: CommitResult): bigint | undefined {
+function snapshotOf(stage: TableStage, result: CommitResult): bigint | undefined {
+  const { snapshots } = stateAfter(stage, result)?.metadata ?? { snapshots: [] }
+  return snapshots.findLast((s) => s.summary[COMMIT_ID_KEY] === result.commitId)?.snapshotId
+}
+
+function stateAfter(stage: TableStage, { states }: CommitResult): TableState | undefined {
   const name = identifierText(stage.identifier)
-  const state = states.find((s) => s !== null && identifierText(s.identifier) === name)
-  return state?.metadata.snapshots.findLast((s) => s.summary[COMMIT_ID_KEY] === commitId)
-    ?.snapshotId
+  return states.find((s) => s !== null && identifierText(s.identifier) === name) ?? undefined
 }
 
 function tableResult(
@@ -412,6 +439,13 @@ function tableResult(
     filesAdded: files.length,
     bytesAdded: files.reduce((sum, f) => sum + f.fileSizeBytes, 0),
   }
+}
+
+function noUpserts(): FloeError {
+  return new FloeError(
+    'UNSUPPORTED_OPERATION',
+    'This table was opened without an engine for upserts. Open its lake with openLake',
+  )
 }
 
 function isReference(table: TableReference): table is Exclude<TableReference, string> {

@@ -11,6 +11,9 @@ import type { RowChangePlanner } from './operations/row-change.ts'
 import type { TableState } from './table-state.ts'
 import type { AppendInput } from './write/input.ts'
 
+/** Decides about an incoming row as the caller gave it. */
+export type RowPredicate = (row: Readonly<Record<string, unknown>>) => boolean
+
 /** merge.md §Public API. */
 export interface UpsertOptions {
   /** Key columns; nested ones as `a.b`. Default: the identifier fields of the table's schema. */
@@ -22,8 +25,10 @@ export interface UpsertOptions {
   readonly sequenceBy?: readonly string[] | undefined
   /** Who wins at equal sequence: the incoming row (default), or the one in the table (MG-16). */
   readonly ties?: 'incoming' | 'existing' | undefined
-  /** Incoming rows for which it is true delete their key. */
-  readonly deleteWhen?: Expression | Where | undefined
+  /** Incoming rows for which it is true delete their key: a predicate over columns, or a function of row objects. */
+  readonly deleteWhen?: Expression | Where | RowPredicate | undefined
+  /** Columns of the input that the table does not have and that are passed over, such as the `op` of a change. */
+  readonly ignoreColumns?: readonly string[] | undefined
   /**
    * What to do with several rows of one key: `latest` or `first` by sequence and then by order, or `error`. Default
    * `latest` with `sequenceBy`, else `error` (MG-15).
@@ -99,7 +104,14 @@ export interface UpsertPlanner extends RowChangePlanner {
 
 export interface UpsertEngine {
   /** Reads the input and checks it. @throws see `Table.upsert` */
-  planner(state: TableState, input: AppendInput, options: UpsertOptions): Promise<UpsertPlanner>
+  planner(
+    state: TableState,
+    input: AppendInput,
+    options: UpsertOptions & {
+      /** Record what the upsert does in its snapshot, for a repetition by commit id. */
+      readonly recordsOutcome: boolean
+    },
+  ): Promise<UpsertPlanner>
   /** Frees the indexes. */
   close(): void
 }

@@ -12,7 +12,7 @@
 import type { Data, RecordBatch } from 'apache-arrow'
 import { FloeError } from '../../core/errors.ts'
 import { ARROW_TYPE } from '../../iceberg/columns/arrow-type-id.ts'
-import { bitmapBytes, getBit, setBit } from '../../iceberg/columns/bitmap.ts'
+import { bitmapBytes, countBits, getBit, setBit } from '../../iceberg/columns/bitmap.ts'
 import type { Mask } from '../../iceberg/columns/validity.ts'
 import { typeText } from '../../iceberg/spec/type-text.ts'
 import type { Type } from '../../iceberg/spec/types.ts'
@@ -30,6 +30,11 @@ export interface EncodedKeys {
   readonly words: Uint32Array
   /** Bit i is one if a key column of row i is null; undefined if none is, and for null-safe keys. */
   readonly nulls: Uint8Array | undefined
+}
+
+/** How many of the rows have a key: none of whose columns is null. */
+export function keyCount({ nulls, rows }: EncodedKeys): number {
+  return nulls === undefined ? rows : rows - countBits(nulls, 0, rows)
 }
 
 /** A key column: a leaf of the table's schema, outside lists and maps. */

@@ -11,7 +11,8 @@
 import { assert, FloeError } from '../../core/errors.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { getBit } from '../../iceberg/columns/bitmap.ts'
-import type { EncodedKeys, KeyCodec } from './key-codec.ts'
+import { GoneRows, type RowsToRemove } from './gone-rows.ts'
+import { type EncodedKeys, type KeyCodec, keyCount } from './key-codec.ts'
 
 /** Where rows are: one data file, positions one after the other from `start`, or given one by one. */
 export type Placement =
@@ -130,7 +131,7 @@ export class KeyTable {
     const count = rows === undefined ? keys.rows : rows.length
     checkPlacement(at, count)
     assert(side.length === this.sideColumns, 'there are values for each side column')
-    this.#reserve(this.#size + count)
+    this.#reserve(this.#size + Math.min(count, keyCount(keys)))
     this.#generation++
     const positions = 'positions' in at ? at.positions : undefined
     const start = 'positions' in at ? 0 : at.start
@@ -275,39 +276,53 @@ export class KeyTable {
     return before - this.#size
   }
 
-  /** Removes the keys of some slots, which must be different ones. */
-  removeSlots(slots: Int32Array): void {
-    // Freeing a slot moves others, so the keys are taken down first.
+  /** The keys of some slots, for {@link probe}, {@link insert} and {@link remove}. */
+  keysOf(slots: Int32Array): EncodedKeys {
     const keyWords = this.#keyWords
     const words = new Uint32Array(slots.length * keyWords)
     for (let i = 0; i < slots.length; i++) {
       const { chunk, at } = this.#taken(slots[i] as number)
       for (let w = 0; w < keyWords; w++) words[i * keyWords + w] = chunk[at + w] as number
     }
-    const removed = this.remove({
-      codec: this.codec,
-      rows: slots.length,
-      words,
-      nulls: undefined,
-    })
+    return { codec: this.codec, rows: slots.length, words, nulls: undefined }
+  }
+
+  /** Removes the keys of some slots, which must be different ones. */
+  removeSlots(slots: Int32Array): void {
+    // Freeing a slot moves others, so the keys are taken down first.
+    const removed = this.remove(this.keysOf(slots))
     assert(removed === slots.length, 'removed slots are different ones')
   }
 
   /** Removes all keys of some files in one pass over the index. @returns how many. */
   removeFiles(fileIds: Iterable<number>): number {
-    const files = new Set<number>()
-    for (const id of fileIds) files.add(id + 1)
-    if (files.size === 0 || this.#size === 0) return 0
     const before = this.#size
-    this.#generation++
-    for (let slot = 0; slot <= this.#mask; slot++) {
-      const chunk = this.#chunks[slot >>> CHUNK_BITS] as Uint32Array
-      const at = (slot & CHUNK_MASK) * this.#stride + this.#keyWords
-      // What moves into a freed slot comes from behind it, and is looked at next. Only from the end of the index can
-      // keys of its beginning come, and those have been looked at.
-      while (chunk[at] !== 0 && files.has(chunk[at] as number)) this.#free(slot)
-    }
+    this.removeRows(new Map(Array.from(fileIds, (id) => [id, 'all'])))
     return before - this.#size
+  }
+
+  /**
+   * Removes the keys of files, all of them or those of the rows at some positions, in one pass over the index.
+   * @returns how many keys of each file were removed.
+   */
+  removeRows(rows: RowsToRemove): ReadonlyMap<number, number> {
+    const gone = new GoneRows(rows)
+    if (rows.size === 0 || this.#size === 0) return gone.removed()
+    this.#generation++
+    const stride = this.#stride
+    const slots = Math.min(this.#mask + 1, CHUNK_SLOTS)
+    for (let c = 0; c < this.#chunks.length; c++) {
+      const chunk = this.#chunks[c] as Uint32Array
+      for (let i = 0, at = this.#keyWords; i < slots; i++, at += stride) {
+        // What moves into a freed slot comes from behind it, and is looked at next. Only from the end of the index can
+        // keys of its beginning come, and those have been looked at.
+        for (let file = chunk[at] as number; file !== 0; file = chunk[at] as number) {
+          if (!gone.take(file, chunk[at + 1] as number)) break
+          this.#free((c << CHUNK_BITS) | i)
+        }
+      }
+    }
+    return gone.removed()
   }
 
   /**
@@ -317,6 +332,11 @@ export class KeyTable {
   checkRoom(moreKeys: number): void {
     const bits = this.#bitsFor(this.#size + moreKeys)
     if (bits > this.#bits) this.#checkMemory(bits, this.#size + moreKeys)
+  }
+
+  /** Bytes of memory of the slots when so many more keys are in. */
+  bytesWith(moreKeys: number): number {
+    return this.#bytes(Math.max(this.#bits, this.#bitsFor(this.#size + moreKeys)))
   }
 
   /** Fills `#homes` with the slots where searches for a block of keys begin, and reads each once. */

@@ -4,8 +4,9 @@
  */
 import { assert } from '../../core/errors.ts'
 import { bitmapBytes, getBit, setBit } from '../../iceberg/columns/bitmap.ts'
+import type { RowsToRemove } from './gone-rows.ts'
 import type { EncodedKeys } from './key-codec.ts'
-import { checkPlacement, type KeyTable, type Placement } from './key-table.ts'
+import { checkPlacement, type Duplicates, type KeyTable, type Placement } from './key-table.ts'
 
 /**
  * Changes of one table's index. They say what the index had when they were staged: if it changes otherwise, because
@@ -83,20 +84,22 @@ export class StagedChanges {
 
   /**
    * Changes the index: call it once the commit has succeeded, and only then.
-   * @throws ASSERTION_FAILED if the index has changed since, or a key was named twice. The index must be built again.
+   * @param gone rows whose keys go as well, unless they were moved.
+   * @throws ASSERTION_FAILED if the index has changed since, or a key is removed twice. The index must be built again.
    */
-  apply(): void {
+  apply(gone: RowsToRemove = NOTHING): AppliedChanges {
     this.#checkValid()
     this.#applied = true
     // Slots are good until a key is removed or entered; so moves come first and removals go together.
     for (const { slots, at, side } of this.#moves) this.#table.set(slots, at, side)
     this.#table.removeSlots(joinSlots(this.#removals))
-    for (const { keys, at, side } of this.#inserts) {
-      const { rows } = this.#table.insert(keys, at, { side })
-      assert(rows.length === 0, 'the index did not have the keys that were added', {
-        keys: rows.length,
-      })
-    }
+    const removed = this.#table.removeRows(gone)
+    const inserts = this.#inserts.map(({ keys, at, side }): AppliedInsert => {
+      const before = this.#table.size
+      const duplicates = this.#table.insert(keys, at, { side })
+      return { keys, at, side, inserted: this.#table.size - before, duplicates }
+    })
+    return { removed, inserts }
   }
 
   #checkValid(): void {
@@ -106,6 +109,22 @@ export class StagedChanges {
       'the index has not changed since changes were staged',
     )
   }
+}
+
+const NOTHING: RowsToRemove = new Map()
+
+export interface AppliedChanges {
+  /** How many keys of each file went with `gone`. */
+  readonly removed: ReadonlyMap<number, number>
+  /** What was inserted, in the order of the calls. */
+  readonly inserts: readonly AppliedInsert[]
+}
+
+export interface AppliedInsert extends Insert {
+  /** How many keys the index did not have. */
+  readonly inserted: number
+  /** Rows whose keys it had: they are not in the index. */
+  readonly duplicates: Duplicates
 }
 
 interface Insert {

@@ -62,7 +62,7 @@ for (const version of [2, 3] as const) {
               const line = r as Record<string, unknown>
               return [
                 Number(line['id']),
-                `${line['_row_id']}/${line['_last_updated_sequence_number']}`,
+                `${String(line['_row_id'])}/${String(line['_last_updated_sequence_number'])}`,
               ]
             }),
           )

@@ -44,9 +44,14 @@ export class AppendOperation {
     return this.#producer.snapshotId
   }
 
-  /** Manifests that were written for this append; they may be deleted once it is certain that it failed. */
-  get paths(): readonly string[] {
+  /** Manifests that were written for this append, in whatever attempt. */
+  get manifests(): readonly string[] {
     return [...this.#added.paths, ...this.#merger.paths]
+  }
+
+  /** What was written; it may be deleted once it is certain that the commit failed. */
+  get paths(): readonly string[] {
+    return this.manifests
   }
 
   /** The updates that make the snapshot on the given base. */

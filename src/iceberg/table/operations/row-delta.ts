@@ -81,10 +81,14 @@ export class RowDeltaOperation {
     return this.#change
   }
 
+  /** Manifests that were written for all attempts. */
+  get manifests(): readonly string[] {
+    return [...this.#added.paths, ...this.#merger.paths]
+  }
+
   /** What was written for all attempts; it may be deleted once it is certain that the commit failed. */
   get paths(): readonly string[] {
-    const files = this.#files.map((file) => file.filePath)
-    return [...this.#added.paths, ...this.#merger.paths, ...files]
+    return [...this.manifests, ...this.#files.map((file) => file.filePath)]
   }
 
   /**

@@ -40,6 +40,15 @@ interface Unit {
   readonly reader: FileReader
 }
 
+/** Rows of one data file, and where they stand in it. */
+export interface FileRows {
+  readonly task: FileScanTask
+  readonly batch: RecordBatch
+  readonly firstRowPosition: number
+  /** Row i of the batch has position `firstRowPosition + rows[i]`, or `firstRowPosition + i` for 'all'. */
+  readonly rows: 'all' | Uint32Array | Int32Array
+}
+
 /**
  * The matching rows of the files, in plan order. Row groups ahead of the consumer are read and decoded while it works,
  * up to limits.scanBufferBytes.
@@ -49,6 +58,29 @@ export async function* readTasks(
   tasks: readonly FileScanTask[],
   options: ReadOptions,
 ): AsyncGenerator<RecordBatch, void, undefined> {
+  let last: { readonly task: FileScanTask; readonly columns: MetadataColumns } | undefined
+  for await (const { task, batch, firstRowPosition, rows } of readFileRows(env, tasks, options)) {
+    if (last?.task !== task) {
+      const columns = new MetadataColumns(options.columns, {
+        path: task.file.filePath,
+        firstRowId: task.file.firstRowId,
+        sequenceNumber: task.sequenceNumber,
+      })
+      last = { task, columns }
+    }
+    yield last.columns.fill(batch, firstRowPosition, rows)
+  }
+}
+
+/**
+ * As {@link readTasks}, with the place of each row. Columns that scans compute are not computed: they have what the
+ * files store for them, and nulls elsewhere.
+ */
+export async function* readFileRows(
+  env: Environment,
+  tasks: readonly FileScanTask[],
+  options: ReadOptions,
+): AsyncGenerator<FileRows, void, undefined> {
   await loadArrow()
   const groups = readAhead(
     units(env, tasks, options),
@@ -100,17 +132,13 @@ async function* units(
   )
   for await (const { task, file, deletes } of opened) {
     const reader = new FileReader(task, file, deletes, options)
-    const bytesPerRow = Math.max(
-      1,
-      (file.footer.fileSizeBytes * 3) / Math.max(1, task.file.recordCount),
-    )
     for (const group of file.rowGroups) {
       if (group.numRows === 0) continue
       const end = group.firstRowPosition + group.numRows
       if (task.only?.countWithin(group.firstRowPosition, end) === 0) continue
       if (!file.rowGroupMightMatch(group.index, task.residual, options.schema)) continue
       if (deletes.positions.countWithin(group.firstRowPosition, end) === group.numRows) continue
-      yield { task, file, reader, rowGroup: group.index, weight: group.numRows * bytesPerRow }
+      yield { task, file, reader, rowGroup: group.index, weight: reader.weightOf(group.index) }
     }
   }
 }
@@ -141,7 +169,6 @@ class FileReader {
   readonly #options: ReadOptions
   readonly #projection: ReturnType<ParquetFile['project']>
   readonly #conformer: Conformer
-  readonly #metadataColumns: MetadataColumns
   readonly #indexOf: ReadonlyMap<number, number>
   /** Columns that are read for the filter or for deletes alone come after those of the result. */
   readonly #extraColumns: number
@@ -154,11 +181,6 @@ class FileReader {
     const wanted = withFilterColumns(task, deletes, options)
     this.#extraColumns = wanted.length - options.columns.length
     this.#indexOf = new Map(wanted.map((field, i) => [field.id, i]))
-    this.#metadataColumns = new MetadataColumns(options.columns, {
-      path: task.file.filePath,
-      firstRowId: task.file.firstRowId,
-      sequenceNumber: task.sequenceNumber,
-    })
     this.#projection = file.project(wanted)
     this.#conformer = new Conformer({
       wanted,
@@ -168,9 +190,23 @@ class FileReader {
     })
   }
 
-  async read(unit: Unit): Promise<RecordBatch[]> {
+  /** Bytes that a row group takes while it waits: the column chunks that are read, and their values. */
+  weightOf(rowGroup: number): number {
+    const group = this.#file.footer.metadata.row_groups[rowGroup]
+    let bytes = 0
+    for (const leaf of this.#projection.leaves) {
+      const chunk = group?.columns[leaf]?.meta_data
+      if (chunk === undefined) continue
+      // A dictionary may stand for far more bytes than it has.
+      bytes +=
+        chunk.total_compressed_size + Math.max(chunk.total_uncompressed_size, chunk.num_values * 8)
+    }
+    return bytes
+  }
+
+  async read(unit: Unit): Promise<FileRows[]> {
     const { batchRows, signal } = this.#options
-    const batches: RecordBatch[] = []
+    const batches: FileRows[] = []
     const read = this.#file.readRowGroup(unit.rowGroup, this.#projection, { batchRows, signal })
     for await (const { batch, firstRowPosition } of read) {
       const conformed = this.#conformer.conform(batch)
@@ -178,7 +214,7 @@ class FileReader {
       if (rows !== 'all' && rows.length === 0) continue
       const result = this.#extraColumns === 0 ? conformed : dropLast(conformed, this.#extraColumns)
       const taken = rows === 'all' ? result : takeRows(result, rows)
-      batches.push(this.#metadataColumns.fill(taken, firstRowPosition, rows))
+      batches.push({ task: this.#task, batch: taken, firstRowPosition, rows })
     }
     return batches
   }
