@@ -60,7 +60,7 @@ async function make(): Promise<void> {
 async function open(): Promise<{ env: Environment; catalog: VersionedObjectCatalog }> {
   const runtime = systemRuntime
   const limits = DEFAULT_LIMITS
-  const store = openStore(location, { runtime, durability: 'os' })
+  const store = await openStore(location, { runtime, durability: 'os' })
   const env: Environment = {
     store,
     runtime,

@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   VALIDATION_CONFLICT: 'conflict',
   COMMIT_STATE_UNKNOWN: 'unknown-outcome',
   NO_SUCH_LAKE: 'not-found',
+  NO_SUCH_BUCKET: 'not-found',
   NO_SUCH_NAMESPACE: 'not-found',
   NO_SUCH_TABLE: 'not-found',
   NO_SUCH_SNAPSHOT: 'not-found',

@@ -31,7 +31,9 @@ export function parseLocation(location: string, cwd?: string): string {
   } else if (scheme === 'file') {
     uri = fileUri(location.slice('file:'.length), location, cwd)
   } else {
-    uri = `${scheme}:${location.slice(scheme.length + 1)}`
+    // s3a and s3n are Hadoop's names for the same place: read as equal, never written.
+    const own = scheme === 's3a' || scheme === 's3n' ? 's3' : scheme
+    uri = `${own}:${location.slice(scheme.length + 1)}`
     if (!/^[a-z0-9+.-]+:\/\/[^/]+/.test(uri))
       throw bad(location, 'has no authority after the scheme')
   }

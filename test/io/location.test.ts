@@ -21,6 +21,8 @@ describe('parseLocation', () => {
     ['/data/my lake/100%', 'file:///data/my lake/100%'],
     ['memory://test', 'memory://test'],
     ['S3://bucket/key', 's3://bucket/key'],
+    ['s3a://bucket/key/', 's3://bucket/key'],
+    ['s3n://bucket', 's3://bucket'],
   ])('%s is %s', (given, expected) => {
     expect(parseLocation(given, '/home/me')).toBe(expected)
   })

@@ -49,9 +49,15 @@ describe('local files', () => {
 })
 
 describe('openStore', () => {
-  it('names the schemes that have none', () => {
-    expect(() => openStore('s3://bucket', { runtime: systemRuntime, durability: 'fsync' })).toThrow(
-      /UNSUPPORTED_STORE/,
-    )
+  it('names the schemes that have none', async () => {
+    await expect(
+      openStore('gs://bucket', { runtime: systemRuntime, durability: 'fsync' }),
+    ).rejects.toMatchObject({ code: 'UNSUPPORTED_STORE' })
+  })
+
+  it('refuses options of S3 for another store', async () => {
+    await expect(
+      openStore('/data', { runtime: systemRuntime, durability: 'fsync', s3: {} }),
+    ).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
   })
 })

@@ -6,11 +6,21 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startDuckDb, startPyIceberg, startSpark, startTrino } from './engines/start.js'
 import { CACHE } from './install/cache.js'
-import { installNodes, installPython, installSpark, installTrino } from './install/parts.js'
+import {
+  installMinio,
+  installMoto,
+  installNodes,
+  installPython,
+  installS3Mock,
+  installSpark,
+  installTrino,
+  installVersityGw,
+} from './install/parts.js'
+import { startMinio, startMoto, startS3Mock, startVersityGw } from './s3/start.js'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const ENGINES = ['trino', 'spark', 'pyiceberg', 'duckdb']
-const SUITES = [...ENGINES, 'node-versions']
+const SUITES = [...ENGINES, 's3', 'node-versions']
 
 const HELP = `npm run test:services -- [--only NAME[,NAME…]] [--write-matrix] [vitest arguments]
 
@@ -18,7 +28,11 @@ const HELP = `npm run test:services -- [--only NAME[,NAME…]] [--write-matrix] 
   --write-matrix  write docs/compatibility.md from what was measured, instead of comparing with it
   --help          this text
 
-Engines are installed into ${'$FLOE_CACHE'} (now ${CACHE}) on first use.`
+  s3 runs on versitygw, MinIO, moto and S3Mock. Its random tests take from the environment:
+    FLOE_PROXY_CASES  commits through a faulty proxy (default 300); FLOE_PROXY_SEED replays one
+    FLOE_KILLS        SIGKILLs of a writer (default 25)
+
+Engines and servers are installed into ${'$FLOE_CACHE'} (now ${CACHE}) on first use.`
 
 function parse(argv) {
   const options = { only: new Set(SUITES), writeMatrix: false, rest: [] }
@@ -47,11 +61,12 @@ for (const name of SUITES.filter((s) => !wanted(s)))
 
 const work = mkdtempSync(join(tmpdir(), 'floe-services-'))
 const engines = []
+const s3Servers = []
 let stopping = false
 async function stopAll() {
   if (stopping) return
   stopping = true
-  await Promise.allSettled(engines.map((engine) => engine.stop()))
+  await Promise.allSettled([...engines, ...s3Servers].map((server) => server.stop()))
   rmSync(work, { recursive: true, force: true })
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -60,14 +75,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 process.on('exit', () => {
-  for (const engine of engines) engine.kill()
+  for (const server of [...engines, ...s3Servers]) server.kill()
 })
 
 let code = 1
 try {
   const started = Date.now()
   const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
-  const python = await installPython()
+  const python = ENGINES.some(wanted) ? await installPython() : undefined
+  const startS3 = async (name, install, startServer) => {
+    if (!wanted('s3')) return
+    const folder = await install()
+    const from = Date.now()
+    s3Servers.push(await startServer(folder, work))
+    console.log(`services: ${name} ready in ${seconds(from)}`)
+  }
   const start = async (name, task) => {
     if (!wanted(name)) return
     const from = Date.now()
@@ -79,12 +101,19 @@ try {
     start('pyiceberg', () => startPyIceberg(python, work)),
     start('spark', async () => startSpark(await installSpark(), work)),
     start('trino', async () => startTrino(await installTrino(), work, python)),
+    startS3('versitygw', installVersityGw, startVersityGw),
+    startS3('minio', installMinio, startMinio),
+    startS3('moto', installMoto, startMoto),
+    startS3('s3mock', installS3Mock, startS3Mock),
   ])
   const nodes = wanted('node-versions') ? await installNodes() : undefined
   console.log(`services: all ready in ${seconds(started)}`)
   const env = {
     ...process.env,
     FLOE_ENGINES: JSON.stringify(Object.fromEntries(engines.map((e) => [e.name, e.url]))),
+    ...(wanted('s3')
+      ? { FLOE_S3: JSON.stringify(Object.fromEntries(s3Servers.map((s) => [s.name, s.url]))) }
+      : {}),
     FLOE_SERVICES_WORK: work,
     ...(nodes === undefined ? {} : { FLOE_NODES: nodes }),
     ...(options.writeMatrix ? { FLOE_WRITE_MATRIX: '1' } : {}),

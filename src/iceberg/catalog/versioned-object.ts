@@ -192,17 +192,13 @@ export class VersionedObjectCatalog implements Catalog {
     // One process does not race with itself: its commits wait for each other instead.
     return this.#mutex.run(() => {
       throwIfAborted(options.signal, 'A commit')
-      let known = this.#base !== undefined
-      return this.#advance(options.commitId, async (version) => {
+      return this.#advance(options.commitId, async (version, fresh) => {
         const conflict = changes.find(
           (c) => (version.tables.get(identifierText(c.identifier)) ?? null) !== c.expected,
         )
         if (conflict !== undefined) {
           // What this process remembers may be old: only what was read just now can reject.
-          if (known) {
-            known = false
-            return 'refresh'
-          }
+          if (!fresh) return 'refresh'
           return `the table ${identifierText(conflict.identifier)} has changed`
         }
         return withChanges(version, changes)
@@ -226,18 +222,20 @@ export class VersionedObjectCatalog implements Catalog {
 
   /**
    * Puts the next version until it is decided. `next` gives the changed version, 'refresh' to be asked again with
-   * the latest, or the reason to reject.
+   * the latest, or the reason to reject; `fresh` says that the version was read for this call.
    */
   async #advance(
     commitId: string,
-    next: (version: CatalogVersion) => Promise<CatalogVersion | string>,
+    next: (version: CatalogVersion, fresh: boolean) => Promise<CatalogVersion | string>,
   ): Promise<CommitOutcome> {
+    let fresh = this.#base === undefined
     let base = this.#base ?? (await this.#requireLatest())
     for (let round = 0; ; round++) {
-      const changed = await next(base.version)
+      const changed = await next(base.version, fresh)
       if (changed === 'nothing') return { status: 'committed' }
       if (changed === 'refresh') {
         base = await this.#requireLatest()
+        fresh = true
         continue
       }
       if (typeof changed === 'string') return { status: 'rejected', why: changed }
@@ -255,6 +253,7 @@ export class VersionedObjectCatalog implements Catalog {
       // writers from starting the next round in step.
       await this.#runtime.sleep(Math.floor(this.#runtime.random() * Math.min(2 ** round, 50)))
       base = await this.#requireLatest()
+      fresh = true
     }
   }
 
@@ -481,6 +480,8 @@ export class VersionedObjectCatalog implements Catalog {
       if (isFloeError(error, 'FILE_NOT_FOUND')) return 'absent'
       if (isFloeError(error, 'CORRUPT_CATALOG')) return 'unreadable'
       if (isFloeError(error, 'STORE_UNAVAILABLE')) return 'unavailable'
+      // Damaged on the way, as far as anybody knows.
+      if (isFloeError(error, 'CHECKSUM_MISMATCH')) return 'unavailable'
       throw error
     }
   }
@@ -556,6 +557,9 @@ function isDefiniteFailure(error: unknown): boolean {
   return (
     isFloeError(error, 'STORE_FULL') ||
     isFloeError(error, 'PERMISSION_DENIED') ||
+    isFloeError(error, 'NO_SUCH_BUCKET') ||
+    isFloeError(error, 'UNSUPPORTED_STORE') ||
+    isFloeError(error, 'BAD_ARGUMENT') ||
     isFloeError(error, 'PATH_OUTSIDE_ROOT') ||
     isFloeError(error, 'READ_ONLY') ||
     isFloeError(error, 'HANDLE_CLOSED')

@@ -6,6 +6,7 @@ import { type Runtime, systemRuntime, uuidV4 } from '../../core/runtime.ts'
 import { comparable, parseLocation } from '../../io/location.ts'
 import { openStore } from '../../io/open-store.ts'
 import { RootedStore } from '../../io/rooted-store.ts'
+import type { S3Options } from '../../io/s3/options.ts'
 import type { Durability, ObjectStore } from '../../io/store.ts'
 import type { Catalog, TableIdentifier } from '../catalog/catalog.ts'
 import { identifierText, parseIdentifier, parseNamespace } from '../catalog/identifier.ts'
@@ -38,6 +39,8 @@ export interface OpenOptions {
   readonly workers?: number | undefined
   /** Where the worker's script is, for bundlers. */
   readonly workerUrl?: URL | undefined
+  /** How `s3://` locations are reached: endpoint, region, credentials, limits. See docs/s3.md. */
+  readonly s3?: S3Options | undefined
   /** A store of your own in place of the location's. It is not closed with the lake. */
   readonly store?: ObjectStore | undefined
   /** Clock, randomness and sleep; for tests and simulation. */
@@ -73,7 +76,7 @@ export interface CreateTableOptions {
 
 /**
  * Opens a lake, and makes it if there is none: a folder with tables and the catalog that names them.
- * @param location an absolute or relative path, or a URI such as `file:///data/lake` or `memory://test`.
+ * @param location an absolute or relative path, or a URI: `file:///data/lake`, `s3://bucket/lake`, `memory://test`.
  * @throws BAD_LOCATION, UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
  */
 export async function openLake(
@@ -86,7 +89,12 @@ export async function openLake(
   const root = parseLocation(location, process.cwd())
   const own = options.store === undefined
   const store =
-    options.store ?? openStore(root, { runtime, durability: options.durability ?? 'fsync' })
+    options.store ??
+    (await openStore(root, {
+      runtime,
+      durability: options.durability ?? 'fsync',
+      s3: options.s3,
+    }))
   const roots = [root, ...(options.roots ?? []).map((r) => parseLocation(r, process.cwd()))]
   const rooted = new RootedStore(store, { roots })
   const env = openEnvironment(rooted, runtime, limits, { ...options, ...engines })
@@ -134,7 +142,8 @@ export async function openTable(
   const limits = resolveLimits(options.limits)
   const location = parseLocation(metadataLocation, process.cwd())
   const own = options.store === undefined
-  const store = options.store ?? openStore(location, { runtime, durability: 'fsync' })
+  const store =
+    options.store ?? (await openStore(location, { runtime, durability: 'fsync', s3: options.s3 }))
   const identifier: TableIdentifier = { namespace: [], name: location }
   const reader = openEnvironment(store, runtime, limits, options)
   try {

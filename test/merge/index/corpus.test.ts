@@ -54,7 +54,7 @@ async function open(id: string): Promise<{ env: Environment; state: TableState }
     }),
   )
   const [limits, runtime] = [DEFAULT_LIMITS, systemRuntime]
-  const local = openStore(`file://${root}`, { runtime, durability: 'os' })
+  const local = await openStore(`file://${root}`, { runtime, durability: 'os' })
   const roots = [`file://${root}`, ...Object.values(pathMapping)]
   const store = new RootedStore(local, { roots, pathMapping })
   const env: Environment = {

@@ -1,33 +1,15 @@
 /** Starts engines on free loopback ports, one warm process each, and ends exactly those processes. */
 import { spawn } from 'node:child_process'
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { javaHome, run } from '../install/cache.js'
 import { VERSIONS } from '../install/parts.js'
+import { freePort, running } from '../running.js'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
-
-/** A running engine. `stop` ends it and waits for its end. */
-function running(name, child, url, extra = {}) {
-  const ended = new Promise((resolve) => child.on('close', resolve))
-  return {
-    name,
-    url,
-    ...extra,
-    async stop() {
-      child.stdin?.end()
-      const timeout = sleep(10_000).then(() => child.kill('SIGKILL'))
-      if (child.stdin === null) child.kill('SIGTERM')
-      await Promise.race([ended, timeout])
-      await ended
-    },
-    kill: () => child.kill('SIGKILL'),
-  }
-}
 
 /** A Python server that prints its port and ends with its stdin. */
 async function startPython(name, python, script, args, workFolder, env = {}) {
@@ -77,17 +59,6 @@ export function startSpark(folder, workFolder) {
       JAVA_HOME: javaHome(17),
     },
   )
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** The tables of Iceberg's JDBC catalog, which Trino expects to be there. */

@@ -1,5 +1,6 @@
 /** The recipes: which versions of the engines are tested against, and how each is put together. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { installPart, javaHome, run } from './cache.js'
 
@@ -12,6 +13,11 @@ export const VERSIONS = {
   node22: '22.23.3',
   node24: '24.21.0',
   node26: '26.10.0',
+  versitygw: 'v1.8.0',
+  // MinIO's release tags are not Go versions: only the pseudo-version of a commit can be asked for.
+  minio: 'v0.0.0-20260212201848-7aac2a2c5b7c',
+  moto: '5.2.5',
+  s3mock: '5.2.0',
 }
 
 const MAVEN_COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
@@ -181,10 +187,73 @@ export function installNodes() {
   })
 }
 
+/**
+ * One program, built from a Go module. Its sources and build cache take gigabytes, so they are kept apart from the
+ * user's and removed at once; only the program stays.
+ */
+function installGo(name, packagePath, version) {
+  return installPart(name, `${packagePath}@${version} -s -w`, async (folder) => {
+    const work = mkdtempSync(join(tmpdir(), `floe-build-${name}-`))
+    try {
+      await run('go', ['install', '-trimpath', '-ldflags', '-s -w', `${packagePath}@${version}`], {
+        cwd: work,
+        env: {
+          ...process.env,
+          GOBIN: join(folder, 'bin'),
+          GOPATH: join(work, 'path'),
+          GOCACHE: join(work, 'cache'),
+          GOTOOLCHAIN: 'local',
+          CGO_ENABLED: '0',
+          // Modules are stored read-only by default and could not be removed.
+          GOFLAGS: '-modcacherw',
+        },
+      })
+    } finally {
+      rmSync(work, { recursive: true, force: true })
+    }
+  })
+}
+
+/** An S3 gateway over a folder: the server for most tests. */
+export function installVersityGw() {
+  return installGo('versitygw', 'github.com/versity/versitygw/cmd/versitygw', VERSIONS.versitygw)
+}
+
+/** Takes several minutes to build. */
+export function installMinio() {
+  return installGo('minio', 'github.com/minio/minio', VERSIONS.minio)
+}
+
+/** An S3 in Python's memory. */
+export function installMoto() {
+  const packages = [`moto[server,s3]==${VERSIONS.moto}`]
+  return installPart('moto', packages.join('\n'), (folder) => pythonEnvironment(folder, packages), {
+    inPlace: true,
+  })
+}
+
+/** An S3 whose conditional put is not atomic: what a lake has to be refused on. */
+export function installS3Mock() {
+  const artifact = `com.adobe.testing:s3mock:${VERSIONS.s3mock}:jar:exec`
+  return installPart('s3mock', artifact, async (folder) => {
+    await run('mvn', [
+      '-q',
+      '-B',
+      `${MAVEN_COPY}:copy`,
+      `-Dartifact=${artifact}`,
+      `-DoutputDirectory=${folder}`,
+    ])
+  })
+}
+
 export const PARTS = {
   trino: installTrino,
   spark: installSpark,
   pyiceberg: installPython,
   duckdb: installPython,
   'node-versions': installNodes,
+  versitygw: installVersityGw,
+  minio: installMinio,
+  moto: installMoto,
+  s3mock: installS3Mock,
 }

@@ -1,0 +1,1 @@
+export const S3_KEYS: { readonly accessKeyId: string; readonly secretAccessKey: string }
