@@ -153,7 +153,12 @@ for (const [p, place] of CHANGE_PLACES.entries()) {
       })
       await tx.upsert(upserted, [order(3, { amount: '3.33' }), order(30)] as never, { key: ['id'] })
       const result = await tx.commit()
-      const expected = [orderRows(0, 11), orderRows(4, 10), [...orderRows(1, 9), order(20)]]
+      const expected = [
+        orderRows(0, 11),
+        orderRows(4, 10),
+        [...orderRows(1, 9), order(20)],
+        [...orderRows(0, 3), order(3, { amount: '3.33' }), ...orderRows(4, 10), order(30)],
+      ]
       expect(result.tables).toHaveLength(4)
       for (const [i, name] of names.entries()) {
         const table = (await lake.table(name)) as unknown as Table
