@@ -10,6 +10,7 @@ import {
   type Mode,
   type ModelRow,
   replaceByPosition,
+  upsert,
 } from './change-model.ts'
 
 const o = t.optional
@@ -177,4 +178,89 @@ export const CHANGE_CASES: readonly ChangeCase[] = [
       replaceByPosition([5, 10], (row) => ({ ...row, region: null, tags: [] })),
     ],
   },
+  ...MODES.flatMap((mode): ChangeCase[] => {
+    const how = mode === 'merge-on-read' ? 'beside their files' : 'by writing files anew'
+    return [
+      {
+        name: `rows upserted ${how}`,
+        schema: orders,
+        steps: [
+          upsert({ rows: orderRows(0, 30), mode }),
+          // Inserts, updates, deletes and rows that stay as they are, in one commit.
+          upsert({
+            name: 'upsert of every kind',
+            rows: [
+              order(2, { amount: '99.99' }),
+              order(5, { op: 'd' }),
+              order(7),
+              order(100),
+              order(101, { amount: null, at: null, tags: null, region: null }),
+              order(999, { op: 'd' }),
+            ],
+            mode,
+            check: (outcome) =>
+              expect(outcome).toMatchObject({
+                rows: { inserted: 2, updated: 1, deleted: 1, unchanged: 1 },
+              }),
+          }),
+          // The same file and the same rows again, and rows that an upsert wrote.
+          upsert({
+            rows: [order(2, { amount: '1.00' }), order(8, { tags: [] }), order(100, { op: 'd' })],
+            mode,
+          }),
+          deleteIds(mode, [9, 10]),
+          // Keys that were deleted come back as new rows.
+          upsert({ rows: [order(5), order(9), order(101, { op: 'd' })], mode }),
+          // All rows of the first file.
+          upsert({
+            name: 'upsert all rows',
+            rows: orderRows(0, 30).map((row) => ({ ...row, amount: '0.07' })),
+            mode,
+          }),
+        ],
+      },
+      {
+        name: `upserts that move rows between partitions, ${how}`,
+        schema: orders,
+        partitionBy: ['region', 'bucket(2, id)'],
+        steps: [
+          append(orderRows(0, 40)),
+          upsert({
+            rows: [
+              order(1, { region: 'north' }),
+              order(3, { region: null }),
+              order(4, { region: 'west' }),
+              order(5, { op: 'd' }),
+              order(50, { region: 'west' }),
+            ],
+            mode,
+          }),
+          // Back again, and a partition that is left by its last rows.
+          upsert({ rows: [order(1), order(3), order(4), order(50, { op: 'd' })], mode }),
+          deleteWhere({
+            name: 'delete the region south',
+            where: { region: 'south' },
+            matches: (row) => row['region'] === 'south',
+          }),
+          upsert({ rows: [order(1), order(7, { amount: '5.55' }), order(2)], mode }),
+        ],
+      },
+      {
+        name: `every primitive type, upserted ${how}`,
+        schema: primitives.schema,
+        steps: [
+          ...primitives.appends.map(append),
+          upsert({
+            name: 'upsert every row with the values of another',
+            rows: primitives.appends.flat().map((row, i, all) => ({
+              ...all[(i + 1) % all.length],
+              id: row['id'],
+            })),
+            mode,
+          }),
+          upsert({ name: 'upsert the rows as they were', rows: primitives.appends.flat(), mode }),
+        ],
+      },
+    ]
+  }),
 ]

@@ -1,5 +1,13 @@
 /** Steps that change a floe table, each with what it does to a model of its rows. */
-import type { Expression, Lake, Row, SchemaLiteral, Table, Where } from '../../src/index.ts'
+import type {
+  Expression,
+  Lake,
+  Row,
+  SchemaLiteral,
+  Table,
+  TableUpsertOptions,
+  Where,
+} from '../../src/index.ts'
 
 export type ModelRow = Readonly<Record<string, unknown>>
 export type Mode = 'copy-on-write' | 'merge-on-read'
@@ -105,5 +113,44 @@ export function replaceByPosition(
       }),
       ...added,
     ],
+  }
+}
+
+export interface UpsertStep {
+  readonly name?: string
+  /** Whole rows; with `op` "d" a row deletes its key. */
+  readonly rows: readonly ModelRow[]
+  readonly mode?: Mode
+  readonly options?: Omit<TableUpsertOptions, 'key' | 'mode'>
+  readonly check?: (
+    outcome: Awaited<ReturnType<Table['upsert']>>,
+    context: ChangeContext,
+  ) => Promise<void> | void
+}
+
+/** Rows by the key `id`. */
+export function upsert(step: UpsertStep): ChangeStep {
+  const { rows, mode } = step
+  return {
+    name: step.name ?? `upsert ${rows.map((row) => row['id']).join()}`,
+    run: async (context) => {
+      const outcome = await context.table.upsert(rows as Row[], {
+        key: ['id'],
+        deleteWhen: (row) => row['op'] === 'd',
+        ignoreColumns: ['op'],
+        ...(mode === undefined ? {} : { mode }),
+        ...step.options,
+      })
+      await step.check?.(outcome, context)
+    },
+    model: (before) => {
+      const left = new Map(before.map((row) => [Number(row['id']), row]))
+      for (const { op, ...row } of rows) {
+        const id = Number(row['id'])
+        if (op === 'd') left.delete(id)
+        else left.set(id, row)
+      }
+      return [...left.values()]
+    },
   }
 }

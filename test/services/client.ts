@@ -21,6 +21,15 @@ export interface ReadRequest {
   readonly columns?: readonly string[] | undefined
   /** A predicate in the engine's own SQL. */
   readonly where?: string | undefined
+  /** Where the table is, if it is not in local files. */
+  readonly s3?: S3Access | undefined
+}
+
+/** A server for which engines are set up as they need it. */
+export interface S3Access {
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
 }
 
 /** An engine's own error: its text is what tests look at. */
@@ -29,6 +38,15 @@ export class EngineError extends Error {}
 /** Reads a table by its metadata location and gives its rows in canonical form. */
 export async function read(engine: EngineName, request: ReadRequest): Promise<CanonicalRow[]> {
   if (engine === 'trino') return readTrino(request)
+  const { s3, ...local } = request
+  if (s3 !== undefined) {
+    return (await post(engine, {
+      op: 'read',
+      ...local,
+      snapshotId: request.snapshotId?.toString(),
+      ...s3Settings(engine, s3),
+    })) as CanonicalRow[]
+  }
   const metadata =
     engine === 'duckdb' || engine === 'pyiceberg'
       ? request.metadata.replace(/^file:\/\//, '')
@@ -57,23 +75,91 @@ export function sparkSql(sql: string, conf: Record<string, string> = {}): Promis
 
 let registered = 0
 
+/** What a request to one of the Python servers carries for tables on S3. */
+function s3Settings(engine: EngineName, s3: S3Access): object {
+  const { endpoint, accessKeyId, secretAccessKey } = s3
+  switch (engine) {
+    case 'spark': {
+      const catalog = 'spark.sql.catalog.s3'
+      return {
+        registerAs: `s3.read.t${process.pid}_${registered++}`,
+        conf: {
+          [catalog]: 'org.apache.iceberg.spark.SparkCatalog',
+          [`${catalog}.type`]: 'jdbc',
+          [`${catalog}.uri`]: `jdbc:sqlite:file:${WORK}/spark-s3.db`,
+          [`${catalog}.jdbc.schema-version`]: 'V1',
+          [`${catalog}.clients`]: '1',
+          [`${catalog}.warehouse`]: 's3://unused/warehouse',
+          [`${catalog}.io-impl`]: 'org.apache.iceberg.aws.s3.S3FileIO',
+          [`${catalog}.s3.endpoint`]: endpoint,
+          [`${catalog}.s3.path-style-access`]: 'true',
+          [`${catalog}.s3.access-key-id`]: accessKeyId,
+          [`${catalog}.s3.secret-access-key`]: secretAccessKey,
+          [`${catalog}.client.region`]: 'us-east-1',
+        },
+      }
+    }
+    case 'pyiceberg':
+      return {
+        properties: {
+          's3.endpoint': endpoint,
+          's3.access-key-id': accessKeyId,
+          's3.secret-access-key': secretAccessKey,
+          's3.region': 'us-east-1',
+        },
+      }
+    default:
+      return {
+        before: [
+          `CREATE OR REPLACE SECRET s3 (TYPE s3, KEY_ID '${accessKeyId}', SECRET '${secretAccessKey}', REGION 'us-east-1', ENDPOINT '${endpoint.replace(/^http:\/\//, '')}', URL_STYLE 'path', USE_SSL false)`,
+        ],
+      }
+  }
+}
+
+/** The catalog of a server; Trino takes them while it runs. */
+async function trinoCatalog(s3: S3Access | undefined): Promise<string> {
+  if (s3 === undefined) return 'floe'
+  const properties = {
+    'iceberg.catalog.type': 'jdbc',
+    'iceberg.jdbc-catalog.catalog-name': 'floe_s3',
+    'iceberg.jdbc-catalog.driver-class': 'org.sqlite.JDBC',
+    'iceberg.jdbc-catalog.connection-url': `jdbc:sqlite:${WORK}/trino/catalog.db`,
+    'iceberg.jdbc-catalog.default-warehouse-dir': 's3://unused/warehouse',
+    'iceberg.jdbc-catalog.schema-version': 'V1',
+    'iceberg.register-table-procedure.enabled': 'true',
+    'fs.native-s3.enabled': 'true',
+    's3.endpoint': s3.endpoint,
+    's3.region': 'us-east-1',
+    's3.path-style-access': 'true',
+    's3.aws-access-key': s3.accessKeyId,
+    's3.aws-secret-key': s3.secretAccessKey,
+  }
+  const list = Object.entries(properties).map(([key, value]) => `"${key}" = '${value}'`)
+  await trino(`CREATE CATALOG IF NOT EXISTS floe_s3 USING iceberg WITH (${list.join(', ')})`)
+  return 'floe_s3'
+}
+
 async function readTrino(request: ReadRequest): Promise<CanonicalRow[]> {
-  const path = request.metadata.replace(/^file:\/\//, '')
+  const path = request.metadata.replace(/^\//, 'file:///')
   const file = path.slice(path.lastIndexOf('/') + 1)
   const location = path.slice(0, path.lastIndexOf('/metadata/'))
   const name = `t${process.pid}_${registered++}`
-  await trino('CREATE SCHEMA IF NOT EXISTS floe.read')
+  const catalog = await trinoCatalog(request.s3)
+  await trino(`CREATE SCHEMA IF NOT EXISTS ${catalog}.read`)
   await trino(
-    `CALL floe.system.register_table(schema_name => 'read', table_name => '${name}', table_location => 'file://${location}', metadata_file_name => '${file}')`,
+    `CALL ${catalog}.system.register_table(schema_name => 'read', table_name => '${name}', table_location => '${location}', metadata_file_name => '${file}')`,
   )
   try {
     const columns = request.columns?.map((c) => `"${c}"`).join(', ') ?? '*'
     const version =
       request.snapshotId === undefined ? '' : ` FOR VERSION AS OF ${request.snapshotId}`
     const where = request.where === undefined ? '' : ` WHERE ${request.where}`
-    return await trino(`SELECT ${columns} FROM floe.read.${name}${version}${where}`)
+    return await trino(`SELECT ${columns} FROM ${catalog}.read.${name}${version}${where}`)
   } finally {
-    await trino(`CALL floe.system.unregister_table(schema_name => 'read', table_name => '${name}')`)
+    await trino(
+      `CALL ${catalog}.system.unregister_table(schema_name => 'read', table_name => '${name}')`,
+    )
   }
 }
 

@@ -13,6 +13,7 @@ import {
   installPython,
   installS3Mock,
   installSpark,
+  installSparkS3,
   installTrino,
   installVersityGw,
 } from './install/parts.js'
@@ -99,7 +100,9 @@ try {
   await Promise.all([
     start('duckdb', () => startDuckDb(python, work)),
     start('pyiceberg', () => startPyIceberg(python, work)),
-    start('spark', async () => startSpark(await installSpark(), work)),
+    start('spark', async () =>
+      startSpark(await installSpark(), work, wanted('s3') ? await installSparkS3() : undefined),
+    ),
     start('trino', async () => startTrino(await installTrino(), work, python)),
     startS3('versitygw', installVersityGw, startVersityGw),
     startS3('minio', installMinio, startMinio),

@@ -90,9 +90,15 @@ export async function fetchPuffinFooter(source: {
   readonly limits: Limits
   readonly read: (offset: number, length: number) => Promise<Uint8Array>
 }): Promise<PuffinFooter> {
-  const { file, sizeBytes, read } = source
+  const { file, sizeBytes } = source
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const bytes = await source.read(offset, length)
+    if (bytes.length === length) return bytes
+    throw corrupt(file, `it ends before the ${sizeBytes} bytes that it should have`)
+  }
   checkStart(await read(0, Math.min(4, sizeBytes)), file)
-  let tail = await read(Math.max(0, sizeBytes - TAIL_BYTES), Math.min(sizeBytes, TAIL_BYTES))
+  const tailBytes = Math.min(sizeBytes, TAIL_BYTES)
+  let tail = await read(sizeBytes - tailBytes, tailBytes)
   const { needed } = decodeTrailer(tail, sizeBytes, file)
   if (needed > tail.length) {
     checkLimit(source.limits, 'deleteFileBytes', needed, `The footer of ${file}`)

@@ -10,10 +10,11 @@ import { PositionBitmap } from '../../../src/iceberg/puffin/position-bitmap.ts'
 import {
   decodePuffinFooter,
   encodePuffin,
+  fetchPuffinFooter,
   readBlob,
 } from '../../../src/iceberg/puffin/puffin-file.ts'
 import { decodeRoaring, encodeRoaring } from '../../../src/iceberg/puffin/roaring-codec.ts'
-import { errorOf } from '../../support/expect-error.ts'
+import { errorOf, rejectionOf } from '../../support/expect-error.ts'
 
 const limits = DEFAULT_LIMITS
 const source = { file: 'x.puffin', limits }
@@ -108,5 +109,60 @@ describe('damaged deletion vectors', () => {
       ),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('the footer of a file that is not read as a whole', () => {
+  const file = (blobs: number): Uint8Array =>
+    encodePuffin(
+      Array.from({ length: blobs }, (_, i) => ({
+        type: 'deletion-vector-v1',
+        fields: [2147483645],
+        snapshotId: -1n,
+        sequenceNumber: -1,
+        properties: { 'referenced-data-file': `file:///table/data/${i}.parquet` },
+        bytes: encodeDeletionVector(PositionBitmap.of([i])),
+      })),
+      {},
+    ).bytes
+
+  const fetchFrom = (
+    bytes: Uint8Array,
+    options: { sizeBytes?: number; limits?: typeof limits } = {},
+  ): { read: number[]; footer: ReturnType<typeof fetchPuffinFooter> } => {
+    const read: number[] = []
+    const footer = fetchPuffinFooter({
+      file: 'x.puffin',
+      sizeBytes: options.sizeBytes ?? bytes.length,
+      limits: options.limits ?? limits,
+      read: (offset, length) => {
+        read.push(length)
+        return Promise.resolve(bytes.subarray(offset, offset + length))
+      },
+    })
+    return { read, footer }
+  }
+
+  it('is what it is in memory, small or large, and leaves the blobs alone', async () => {
+    for (const blobs of [0, 1, 3000]) {
+      const bytes = file(blobs)
+      const { read, footer } = fetchFrom(bytes)
+      expect(await footer).toEqual(decodePuffinFooter(bytes, 'x.puffin'))
+      expect(read).toHaveLength(blobs === 3000 ? 3 : 2)
+    }
+  })
+
+  it('is refused if it is damaged, larger than allowed, or not where the size says', async () => {
+    const bytes = file(3)
+    for (const at of [0, bytes.length - 1, bytes.length - 12]) {
+      const damaged = bytes.slice()
+      damaged[at] = (damaged[at] as number) ^ 0x55
+      await rejectionOf('CORRUPT_PUFFIN', fetchFrom(damaged).footer)
+    }
+    for (const sizeBytes of [0, 3, 15, bytes.length - 1, bytes.length + 1]) {
+      await rejectionOf('CORRUPT_PUFFIN', fetchFrom(bytes, { sizeBytes }).footer)
+    }
+    const small = resolveLimits({ deleteFileBytes: 100_000 })
+    await rejectionOf('LIMIT_EXCEEDED', fetchFrom(file(3000), { limits: small }).footer)
   })
 })

@@ -69,7 +69,7 @@ def rows_of(table):
 def handle(request):
     op = request['op']
     if op == 'read':
-        table = StaticTable.from_metadata(request['metadata'])
+        table = StaticTable.from_metadata(request['metadata'], request.get('properties') or {})
         options = {}
         if request.get('where'):
             options['row_filter'] = request['where']

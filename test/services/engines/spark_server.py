@@ -14,7 +14,8 @@ from pyspark.sql import types as T
 
 from serve import *
 
-jars = ','.join(glob.glob(os.path.join(sys.prefix, 'jars', '*.jar')))
+folders = [os.path.join(sys.prefix, 'jars'), os.environ.get('FLOE_SPARK_JARS')]
+jars = ','.join(jar for folder in folders if folder for jar in glob.glob(os.path.join(folder, '*.jar')))
 builder = (
     SparkSession.builder.master('local[2]')
     .config('spark.driver.memory', '1g')
@@ -85,6 +86,14 @@ def rows_of(frame):
     return [{f.name: canonical(row[i], f.dataType) for i, f in enumerate(fields)} for row in selected.collect()]
 
 
+def registered(request):
+    """The name of a table that is read through a catalog: by path, Spark knows Hadoop's file systems alone."""
+    catalog, namespace, table = request['registerAs'].split('.')
+    spark.sql(f'CREATE NAMESPACE IF NOT EXISTS {catalog}.{namespace}')
+    spark.sql(f"CALL {catalog}.system.register_table(table => '{namespace}.{table}', metadata_file => '{request['metadata']}')")
+    return request['registerAs']
+
+
 def handle(request):
     for key, value in request.get('conf', {}).items():
         spark.conf.set(key, value)
@@ -93,7 +102,7 @@ def handle(request):
         reader = spark.read.format('iceberg')
         if request.get('snapshotId'):
             reader = reader.option('versionAsOf', str(request['snapshotId']))
-        frame = reader.load(request['metadata'])
+        frame = reader.load(registered(request) if request.get('registerAs') else request['metadata'])
         if request.get('columns'):
             frame = frame.selectExpr(*['`' + c + '`' for c in request['columns']])
         if request.get('where'):

@@ -46,7 +46,8 @@ export function startDuckDb(folder, workFolder) {
   return startPython('duckdb', join(folder, 'bin', 'python'), 'duckdb_server.py', [], workFolder)
 }
 
-export function startSpark(folder, workFolder) {
+/** @param more a folder of further jars, or undefined. */
+export function startSpark(folder, workFolder, more) {
   const work = join(workFolder, 'spark')
   mkdirSync(work, { recursive: true })
   return startPython(
@@ -57,6 +58,7 @@ export function startSpark(folder, workFolder) {
     workFolder,
     {
       JAVA_HOME: javaHome(17),
+      ...(more === undefined ? {} : { FLOE_SPARK_JARS: more }),
     },
   )
 }

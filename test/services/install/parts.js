@@ -132,6 +132,20 @@ const SPARK_JARS = [
 ]
 
 /** PySpark with its jars, and Iceberg's runtime for it. */
+/** What Spark needs for S3, kept apart since it is large and few suites need it. */
+export function installSparkS3() {
+  const artifact = `org.apache.iceberg:iceberg-aws-bundle:${VERSIONS.icebergSpark}`
+  return installPart('spark-s3', artifact, async (folder) => {
+    await run('mvn', [
+      '-q',
+      '-B',
+      `${MAVEN_COPY}:copy`,
+      `-Dartifact=${artifact}`,
+      `-DoutputDirectory=${folder}`,
+    ])
+  })
+}
+
 export function installSpark() {
   const packages = [`pyspark==${VERSIONS.spark}`]
   return installPart(
@@ -249,6 +263,7 @@ export function installS3Mock() {
 export const PARTS = {
   trino: installTrino,
   spark: installSpark,
+  'spark-s3': installSparkS3,
   pyiceberg: installPython,
   duckdb: installPython,
   'node-versions': installNodes,

@@ -31,7 +31,8 @@ export async function checkPositionFile(
   const referenced = referencedPath(file)
   const only = referenced === undefined ? undefined : env.canonicalPath(referenced)
   let row = 0
-  let path: Buffer | undefined
+  let bytesOfPath: Buffer | undefined
+  let path = ''
   let position = -1n
   let target: ContentFile | undefined
   for await (const batch of readDeleteFile(env, file, [DELETE_FILE_PATH, DELETE_POS], signal)) {
@@ -44,19 +45,19 @@ export async function checkPositionFile(
         continue
       }
       const bytes = (paths.values as Uint8Array).subarray(offsets[i] as number, offsets[i + 1])
-      const order = path === undefined ? 1 : Buffer.compare(bytes, path)
+      const order = bytesOfPath === undefined ? 1 : Buffer.compare(bytes, bytesOfPath)
       if (order !== 0) {
         if (order < 0) add('order', `row ${row} is not in the order of files`)
-        path = Buffer.from(bytes)
+        bytesOfPath = Buffer.from(bytes)
+        path = bytesOfPath.toString()
         position = -1n
-        const text = path.toString()
-        const key = env.canonicalPath(text)
+        const key = env.canonicalPath(path)
         target = data.get(key)
         if (only !== undefined && key !== only) {
-          add('other', `row ${row} is about ${text}, the manifest says ${referenced}`)
+          add('other', `row ${row} is about ${path}, the manifest says ${referenced}`)
         }
         if (target !== undefined && !sameScope(target, file)) {
-          add('scope', `row ${row} is about ${text}, which has another partition`)
+          add('scope', `row ${row} is about ${path}, which has another partition`)
         }
       }
       const at = words[i] as bigint
