@@ -45,6 +45,7 @@ export async function killRounds(options: KillOptions): Promise<KillResult> {
   let next: Writer | undefined
   try {
     await lake.createTable(TABLE, KILL_ROWS, {
+      formatVersion: options.seed % 2 === 0 ? 2 : 3,
       properties: { 'write.metadata.previous-versions-max': '5' },
     })
     let rows: readonly KillRow[] = []

@@ -12,7 +12,7 @@ describe('a writer to a folder', () => {
       console.log(`replay with: FLOE_KILL_SEED=${seed} npx vitest run test/crash`)
       const result = await killRounds({
         location,
-        operation: 'append',
+        operation: 'changes',
         kills: KILLS,
         seed,
         lake: {},

@@ -13,7 +13,7 @@ describe.runIf(HAS_S3)('a writer to S3', () => {
       console.log(`replay with: FLOE_KILL_SEED=${seed}`)
       const result = await killRounds({
         location,
-        operation: 'append',
+        operation: 'changes',
         kills: KILLS,
         seed,
         lake: { s3: s3Options(endpoint) },

@@ -51,11 +51,62 @@ export const OPERATIONS: readonly Operation[] = [
     apply: (world, { a, b, rows }) => withRows(withRows(world, a.name, rows), b.name, rows),
   },
   {
+    name: 'upsert, merge-on-read',
+    run: ({ a, rows }) => a.upsert(counted(rows), { key: ['id'], mode: 'merge-on-read' }),
+    apply: (world, { a, rows }) => withUpserted(world, a.name, counted(rows)),
+  },
+  {
+    name: 'upsert, copy-on-write',
+    run: ({ b, rows }) => b.upsert(counted(rows), { key: ['id'], mode: 'copy-on-write' }),
+    apply: (world, { b, rows }) => withUpserted(world, b.name, counted(rows)),
+  },
+  {
+    name: 'delete by predicate',
+    run: ({ a }) => a.deleteWhere({ id: COUNTER }, { mode: 'merge-on-read' }),
+    apply: (world, { a }) => withoutId(world, a.name, COUNTER),
+  },
+  {
+    name: 'append to one table and upsert into another',
+    run: async ({ lake, a, b, rows }) => {
+      const transaction = lake.transaction()
+      try {
+        await transaction.append(a.name, rows)
+        await transaction.upsert(b.name, counted(rows), { key: ['id'] })
+        await transaction.commit()
+      } finally {
+        await transaction.rollback()
+      }
+    },
+    apply: (world, { a, b, rows }) =>
+      withUpserted(withRows(world, a.name, rows), b.name, counted(rows)),
+  },
+  {
     name: 'create table',
     run: ({ lake, newName }) => lake.createTable(newName, ROWS),
     apply: (world, { newName }) => withRows(world, newName, []),
   },
 ]
+
+/** A row that operations change again and again, in each table. */
+const COUNTER = -1n
+
+/** New rows, and the row that everybody changes. */
+function counted(rows: OperationInput['rows']): OperationInput['rows'] {
+  return [...rows, { id: COUNTER, v: `changed with ${rows[0]?.id}` }]
+}
+
+function withUpserted(world: World, table: string, rows: OperationInput['rows']): World {
+  return withRows(
+    rows.reduce((before, { id }) => withoutId(before, table, id), world),
+    table,
+    rows,
+  )
+}
+
+function withoutId(world: World, table: string, id: bigint): World {
+  const left = (world.get(table) ?? []).filter((row) => !row.startsWith(`${id}:`))
+  return new Map(world).set(table, left)
+}
 
 /** Adds rows to a table, which comes into being if it is not there. */
 export function withRows(
