@@ -27,14 +27,6 @@ export interface Targets {
   readonly matchedKeys: number
 }
 
-/** Places found, before they are settled into arrays. */
-interface Found {
-  readonly winner: number
-  readonly fileId: number
-  readonly position: number
-  readonly slot: number
-}
-
 /**
  * Looks the winners up, without a pause, so that slots and places are of one state of the index.
  * @throws DUPLICATE_TARGET_KEY naming keys (MG-24)
@@ -45,50 +37,105 @@ export function findTargets(
   rows: UpsertRows,
   settings: UpsertSettings,
 ): Targets {
-  const slotOf = index.table.probe(rows.keys, rows.winners)
+  const { winners } = rows
+  const slotOf = index.table.probe(rows.keys, winners)
   const { fileIds, positions } = index.table.locations(slotOf)
-  const found: Found[] = []
-  const unmatched: number[] = []
+  const places = new Places(slotOf.length)
+  const unmatched = new Int32Array(slotOf.length)
+  let unmatchedKeys = 0
   const duplicated: number[] = []
   for (let i = 0; i < slotOf.length; i++) {
-    const winner = rows.winners[i] as number
+    const winner = winners[i] as number
     const fileId = fileIds[i] as number
     if (fileId === NO_FILE) {
-      unmatched.push(winner)
+      unmatched[unmatchedKeys++] = winner
       continue
     }
     const slot = slotOf[i] as number
-    found.push({ winner, fileId, position: positions[i] as number, slot })
+    places.add(winner, fileId, positions[i] as number, slot)
     if (index.duplicateKeys === 0) continue
     const others = index.duplicatesOf(slot)
     if (others.length > 0) duplicated.push(winner)
-    for (const other of others) found.push({ winner, ...other, slot: -1 })
+    for (const other of others) places.add(winner, other.fileId, other.position, -1)
   }
   if (duplicated.length > 0 && settings.onTargetDuplicates === 'error') {
     throw duplicateTargets(duplicated, rows, settings)
   }
-  const targets = settle(index, live, found)
+  const targets = settle(index, live, places)
   const hasHashes = index.table.sideColumns > 0
   return {
     ...targets,
     hashes: hasHashes ? hashesOf(index, targets.slots) : undefined,
-    unmatched: Int32Array.from(unmatched),
-    matchedKeys: slotOf.length - unmatched.length,
+    unmatched: unmatched.subarray(0, unmatchedKeys),
+    matchedKeys: slotOf.length - unmatchedKeys,
+  }
+}
+
+/** Places of stored rows, column by column. */
+class Places {
+  count = 0
+  #winner: Int32Array
+  #fileId: Uint32Array
+  #position: Uint32Array
+  #slot: Int32Array
+
+  /** @param expected places to make room for at once; keys with several rows have more. */
+  constructor(expected: number) {
+    this.#winner = new Int32Array(expected)
+    this.#fileId = new Uint32Array(expected)
+    this.#position = new Uint32Array(expected)
+    this.#slot = new Int32Array(expected)
+  }
+
+  add(winner: number, fileId: number, position: number, slot: number): void {
+    if (this.count === this.#winner.length) this.#grow()
+    const at = this.count++
+    this.#winner[at] = winner
+    this.#fileId[at] = fileId
+    this.#position[at] = position
+    this.#slot[at] = slot
+  }
+
+  get winner(): Int32Array {
+    return this.#winner.subarray(0, this.count)
+  }
+
+  get fileIds(): Uint32Array {
+    return this.#fileId.subarray(0, this.count)
+  }
+
+  get positions(): Uint32Array {
+    return this.#position.subarray(0, this.count)
+  }
+
+  get slots(): Int32Array {
+    return this.#slot.subarray(0, this.count)
+  }
+
+  #grow(): void {
+    const length = Math.max(16, this.count * 2)
+    const grown = <T extends Int32Array | Uint32Array>(column: T): T => {
+      const longer = new (column.constructor as new (length: number) => T)(length)
+      longer.set(column)
+      return longer
+    }
+    this.#winner = grown(this.#winner)
+    this.#fileId = grown(this.#fileId)
+    this.#position = grown(this.#position)
+    this.#slot = grown(this.#slot)
   }
 }
 
 function settle(
   index: PrimaryKeyIndex,
   live: LiveFiles,
-  found: readonly Found[],
+  places: Places,
 ): Omit<Targets, 'hashes' | 'unmatched' | 'matchedKeys'> {
-  const count = found.length
+  const { count, fileIds, positions } = places
   const files: LiveFile[] = []
   const numbers = new Map<number, number>()
-  const fileIds = Uint32Array.from(found, (f) => f.fileId)
-  const places = Uint32Array.from(found, (f) => f.position)
   const fileOf = new Int32Array(count)
-  const rowIds = index.explicitRowIds(fileIds, places)
+  const rowIds = index.explicitRowIds(fileIds, positions)
   for (let i = 0; i < count; i++) {
     const fileId = fileIds[i] as number
     let number = numbers.get(fileId)
@@ -100,17 +147,17 @@ function settle(
     fileOf[i] = number
     const { firstRowId } = (files[number] as LiveFile).entry.file
     if ((rowIds[i] as bigint) < 0n && firstRowId !== undefined) {
-      rowIds[i] = firstRowId + BigInt(places[i] as number)
+      rowIds[i] = firstRowId + BigInt(positions[i] as number)
     }
   }
   return {
     count,
-    winner: Int32Array.from(found, (f) => f.winner),
+    winner: places.winner,
     files,
     fileOf,
-    positions: Float64Array.from(places),
+    positions: Float64Array.from(positions),
     rowIds,
-    slots: Int32Array.from(found, (f) => f.slot),
+    slots: places.slots,
   }
 }
 

@@ -48,9 +48,10 @@ export interface ReadRowsOptions {
 export async function readRows(input: AppendInput, options: ReadRowsOptions): Promise<UpsertRows> {
   const { settings, codec, limits } = options
   await loadArrow()
-  const { batch, flags } = await readBatch(input, options)
+  const { batch: given, flags } = await readBatch(input, options)
+  const isDelete = flags ?? deletedRows(given, settings)
+  const batch = withoutLast(given, settings.extraColumns)
   const keys = codec.encode(batch)
-  const isDelete = flags ?? deletedRows(batch, settings)
   const sequences = settings.sequence?.of(batch)
   const { table, onDuplicate } = settings
   const deduped = dedupe(keys, {
@@ -167,6 +168,12 @@ export function joinBatches(
   )
   const struct = columnData(new Struct(first.schema.fields), { length, nullCount: 0, children })
   return new ArrowRecordBatch(first.schema, struct as never)
+}
+
+function withoutLast(batch: RecordBatch, columns: number): RecordBatch {
+  if (columns === 0) return batch
+  const kept = batch.schema.fields.length - columns
+  return batch.selectAt(Array.from({ length: kept }, (_, i) => i)) as RecordBatch
 }
 
 function deletedRows(batch: RecordBatch, { deletes }: UpsertSettings): Uint8Array | undefined {

@@ -9,6 +9,7 @@ import type { NestedField } from '../../iceberg/spec/types.ts'
 import type { RowPredicate, UpsertOptions } from '../../iceberg/table/upsert-engine.ts'
 import type { KeyField } from '../index/key-codec.ts'
 import { Sequence } from '../sequence.ts'
+import { extraColumns } from './extra-columns.ts'
 import { checkAddable } from './increments.ts'
 
 /** What an incoming row does to a column of the row that the table has. */
@@ -17,8 +18,10 @@ export type ColumnRule = 'replace' | 'keep' | 'coalesce' | 'add'
 export interface UpsertSettings {
   readonly table: string
   readonly schema: Schema
-  /** The table's schema with all columns optional: which rows need which columns shows later. */
+  /** The table's schema with all columns optional, since which rows need which columns shows later; then the extra ones. */
   readonly inputSchema: Schema
+  /** Columns at the end of the input that only `deletes` reads. */
+  readonly extraColumns: number
   readonly keys: readonly KeyField[]
   readonly nullSafe: boolean
   readonly onNullKey: 'error' | 'drop'
@@ -54,13 +57,20 @@ export function upsertSettings(
   oneOf('onTargetDuplicates', options.onTargetDuplicates, ['error', 'repair', 'updateAll'])
   // Without a sequence nobody said that later rows are newer, but rows that add up have no order.
   const ordered = sequence !== undefined || rules?.every((r) => r === 'add' || r === 'keep')
+  const ignored = ignoredColumns(schema, options.ignoreColumns ?? [])
+  const extra =
+    deleteWhen === undefined || typeof deleteWhen === 'function'
+      ? []
+      : extraColumns(toExpression(deleteWhen), ignored)
+  const inputSchema = new Schema({
+    schemaId: schema.schemaId,
+    fields: [...schema.fields.map((field) => ({ ...field, required: false })), ...extra],
+  })
   return {
     table,
     schema,
-    inputSchema: new Schema({
-      schemaId: schema.schemaId,
-      fields: schema.fields.map((field) => ({ ...field, required: false })),
-    }),
+    inputSchema,
+    extraColumns: extra.length,
     keys,
     nullSafe: onNullKey === 'nullSafe',
     onNullKey: onNullKey === 'drop' ? 'drop' : 'error',
@@ -72,12 +82,12 @@ export function upsertSettings(
     deletes:
       deleteWhen === undefined || typeof deleteWhen === 'function'
         ? deleteWhen
-        : bindExpression(schema, toExpression(deleteWhen)),
+        : bindExpression(inputSchema, toExpression(deleteWhen)),
     skipUnchanged: options.skipUnchanged ?? true,
     verifyUnchanged: options.verifyUnchanged ?? false,
     rules,
     mode: options.mode === 'auto' ? undefined : options.mode,
-    ignoreColumns: ignoredColumns(schema, options.ignoreColumns ?? []),
+    ignoreColumns: new Set([...ignored].filter((name) => !extra.some((f) => f.name === name))),
   }
 }
 

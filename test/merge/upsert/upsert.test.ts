@@ -515,6 +515,29 @@ describe('input', () => {
     await rejectionOf('UNKNOWN_COLUMN', table.upsert(changes as never))
   })
 
+  it('may have columns that only deleteWhen reads', async () => {
+    const table = await tableOf()
+    await table.upsert(numbered(0, 4))
+    const changes = [
+      { op: 'u', at: 1, id: 1, name: 'new', n: 1 },
+      { op: 'd', at: 2, id: 2 },
+      { op: 'd', at: null, id: 3 },
+    ]
+    const options: UpsertOptions = {
+      deleteWhen: { op: 'd', at: { gt: 1 } },
+      ignoreColumns: ['op', 'at', 'more'],
+    }
+    const result = await table.upsert(changes as never, options)
+    expect(result.rows).toMatchObject({ updated: 2, deleted: 1 })
+    expect((await stored(table)).map(([id]) => id)).toEqual([0, 1, 3])
+    const bad = (deleteWhen: UpsertOptions['deleteWhen']) =>
+      table.upsert(changes as never, { ...options, deleteWhen })
+    await rejectionOf('BAD_EXPRESSION', bad({ op: null }))
+    await rejectionOf('BAD_EXPRESSION', bad({ or: [{ op: 'd' }, { op: 1 }] }))
+    await rejectionOf('NO_SUCH_COLUMN', bad({ nothing: 1 }))
+    await rejectionOf('TYPE_MISMATCH', bad({ op: 1 }))
+  })
+
   it('may be Arrow batches', async () => {
     const { tableFromArrays } = await import('apache-arrow')
     await loadArrow()
@@ -525,7 +548,10 @@ describe('input', () => {
       op: ['u', 'u'],
     })
     await rejectionOf('UNKNOWN_COLUMN', table.upsert(arrow as never))
-    expect((await table.upsert(arrow as never, { ignoreColumns: ['op'] })).rows.inserted).toBe(2)
+    const deleteWhen = { op: 'd' }
+    expect(
+      (await table.upsert(arrow as never, { ignoreColumns: ['op'], deleteWhen })).rows.inserted,
+    ).toBe(2)
     await rejectionOf(
       'BAD_ARGUMENT',
       table.upsert(arrow as never, { deleteWhen: () => true, ignoreColumns: ['op'] }),
