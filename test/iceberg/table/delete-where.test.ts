@@ -191,10 +191,11 @@ describe('deleteWhere', () => {
     const lake = await memoryLake()
     const table = await lake.createTable('x.a', columns)
     await table.append(rows)
-    await table.deleteWhere({ region: 'south' }, { commitId: 'job-1' })
+    const first = await table.deleteWhere({ region: 'south' }, { commitId: 'job-1' })
     await table.append([{ id: 70, region: 'south', price: 1 }])
     const again = await table.deleteWhere({ region: 'south' }, { commitId: 'job-1' })
-    expect(again.attempts).toBe(0)
+    expect(again).toEqual({ ...first, attempts: 0 })
+    expect(again.rowsDeleted).toBe(20)
     expect(await table.scan({ where: { region: 'south' } }).count()).toBe(1)
   })
 

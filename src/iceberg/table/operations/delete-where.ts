@@ -6,6 +6,7 @@
 import type { Data } from 'apache-arrow'
 import { parallelMap } from '../../../core/concurrency.ts'
 import { throwIfAborted } from '../../../core/errors.ts'
+import { asObject, asSafeLong, parseJson, stringifyJson } from '../../../core/json.ts'
 import type { ContentFile } from '../../manifest/entry.ts'
 import { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { bindExpression } from '../../spec/expressions/bind.ts'
@@ -13,6 +14,7 @@ import type { BoundExpression, Expression } from '../../spec/expressions/express
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { isolationLevel, type RowChangeMode, rowChangeMode } from '../../spec/properties.ts'
 import { findSnapshot } from '../../spec/refs.ts'
+import { COMMIT_ID_KEY } from '../commit.ts'
 import { POS_COLUMN } from '../deletes/reserved-fields.ts'
 import type { Environment } from '../environment.ts'
 import { deletesKey, type LiveFile, type LiveFiles } from '../live-files.ts'
@@ -45,20 +47,45 @@ const NOTHING: DeleteOutcome = {
   filesRead: 0,
 }
 
+/** Key in snapshot summaries that carries what a deletion did, so that it can be told again (MG-35). */
+export const DELETE_RESULT_KEY = 'floe.delete-result'
+
+/** What the snapshot of a commit says that its deletion did; undefined if it says nothing. */
+export function recordedDeletion(state: TableState, commitId: string): DeleteOutcome | undefined {
+  const snapshot = state.metadata.snapshots.findLast((s) => s.summary[COMMIT_ID_KEY] === commitId)
+  const text = snapshot?.summary[DELETE_RESULT_KEY]
+  if (text === undefined) return undefined
+  const recorded = asObject(parseJson(text, DELETE_RESULT_KEY), DELETE_RESULT_KEY)
+  const count = (name: keyof DeleteOutcome): number => asSafeLong(recorded[name] ?? 0, name)
+  return {
+    rowsDeleted: count('rowsDeleted'),
+    filesRemoved: count('filesRemoved'),
+    filesRewritten: count('filesRewritten'),
+    filesWithDeletes: count('filesWithDeletes'),
+    filesRead: count('filesRead'),
+  }
+}
+
 export class DeleteWherePlanner implements RowChangePlanner {
   readonly #env: Environment
   readonly #where: Expression
   readonly #mode: RowChangeMode | undefined
+  readonly #recordsOutcome: boolean
   #outcome = NOTHING
 
   constructor(
     env: Environment,
     where: Expression,
-    options: { readonly mode: RowChangeMode | undefined },
+    options: {
+      readonly mode: RowChangeMode | undefined
+      /** Record what is deleted in the snapshot, so that a repetition can tell. */
+      readonly recordsOutcome: boolean
+    },
   ) {
     this.#env = env
     this.#where = where
     this.#mode = options.mode
+    this.#recordsOutcome = options.recordsOutcome
   }
 
   get outcome(): DeleteOutcome {
@@ -173,7 +200,10 @@ export class DeleteWherePlanner implements RowChangePlanner {
       filesWithDeletes: positions.size,
       filesRead: matches.filter((m) => m.read).length,
     }
-    return { added, positions, removed, seen }
+    const properties = this.#recordsOutcome
+      ? { [DELETE_RESULT_KEY]: stringifyJson({ ...this.#outcome }) }
+      : undefined
+    return { added, positions, removed, seen, properties }
   }
 
   async #rewrite(
