@@ -1,8 +1,8 @@
 /** Shared by the benchmarks: generated data, child processes, memory, the table of results. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { run } from './processes.js'
 
 export interface Figure {
   readonly name: string
@@ -15,20 +15,13 @@ export interface Figure {
 }
 
 /** Runs a benchmark in a process of its own, so that memory and start-up are its own, and gives its last line as JSON. */
-export function inChild<T>(script: string, args: readonly string[]): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(process.execPath, [script, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let out = ''
-    child.stdout?.on('data', (chunk: Buffer) => {
-      out += chunk.toString()
-    })
-    child.on('close', (code) => {
-      if (code !== 0) reject(new Error(`${script} ${args.join(' ')} ended with ${code}`))
-      else resolve(JSON.parse(out.trim().split('\n').at(-1) ?? '') as T)
-    })
-  })
+export async function inChild<T>(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const what = `${script} ${args.join(' ')}`
+  return lastLine<T>(await run(process.execPath, [script, ...args], what, env))
 }
 
 /** Highest resident memory of this process so far, in MiB. */
@@ -66,18 +59,18 @@ export function machine(): string {
 }
 
 /** Runs Python code of a peer; null where the peer is not installed. The code prints one JSON value. */
-export function python<T>(
+export async function python<T>(
   interpreter: string | undefined,
   code: string,
   args: readonly string[],
-): T | null {
+): Promise<T | null> {
   if (interpreter === undefined) return null
-  const result = spawnSync(interpreter, ['-c', code, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  })
-  if (result.status !== 0) throw new Error(`A peer failed:\n${result.stderr}`)
-  return JSON.parse(result.stdout.trim().split('\n').at(-1) ?? '') as T
+  return lastLine<T>(await run(interpreter, ['-c', code, ...args], 'A peer'))
+}
+
+/** The last line of what a program printed, as JSON. */
+export function lastLine<T>(output: string): T {
+  return JSON.parse(output.trim().split('\n').at(-1) ?? '') as T
 }
 
 export function printFigures(figures: readonly Figure[]): void {

@@ -1,9 +1,9 @@
 /** The benchmarks: each figure beside its bar and a peer measured in the same run. `--help` explains the flags. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { peerInterpreter, ROOT } from './installed.js'
 import {
   type Figure,
   inChild,
@@ -14,9 +14,11 @@ import {
   quantile,
   temporaryFolder,
 } from './measure.js'
+import { deleteSuite } from './suite-delete.js'
+import { s3Suite } from './suite-s3.js'
+import { upsertSuite } from './suite-upsert.js'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
-const ROOT = join(HERE, '..', '..')
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -24,34 +26,47 @@ const { values: flags } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
-const SUITES = ['append', 'scan', 'start', 'commit', 'planning', 'index'] as const
-if (flags.help) {
-  console.log(`npm run bench -- [--only ${SUITES.join(',')}] [--quick] [--help]
+const SUITES = {
+  append: 'rows a second, from row objects and Arrow batches',
+  start: 'import, and import to the first committed row',
+  commit: 'commits of one row on the local disk',
+  planning: 'planning over many files',
+  scan: 'a full and a filtered scan, memory of a large append',
+  index: 'building the index of keys, its memory',
+  upsert: 'a thousand rows by key into tables of three sizes, growth over many commits',
+  s3: 'commits of one row on versitygw, and their requests',
+  delete: 'deleteWhere of one row and of one partition',
+} as const
+type Suite = keyof typeof SUITES
+const NAMES = Object.keys(SUITES) as Suite[]
+const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--help]
 
-  --only   some of the suites
-  --quick  a tenth of the rows
-Peers (PyIceberg, DuckDB, PyArrow) are run where \`npm run test:services\` has installed them.`)
+  --only   some of the suites, which are:
+${NAMES.map((name) => `             ${name.padEnd(9)} ${SUITES[name]}`).join('\n')}
+  --quick  a tenth of the rows and fewer repetitions: to see that all works, not for figures to compare
+  --help   this text
+
+Figures go to standard output and to bench/results/latest.json; the bars are those of the full sizes. The exit status is 1 if
+a suite failed, whether or not bars are reached. Peers (PyIceberg, DuckDB, PyArrow, DuckDB through a REST catalog) and
+versitygw are used where they are installed:
+  node test/services/install/install-all.js pyiceberg rest-catalog versitygw
+See docs/benchmarks.md.`
+if (flags.help) {
+  console.log(HELP)
   process.exit(0)
 }
-const wanted = (name: (typeof SUITES)[number]): boolean =>
-  flags.only === undefined || flags.only.split(',').includes(name)
+const only = flags.only?.split(',')
+for (const name of only ?? []) {
+  if (!(NAMES as string[]).includes(name)) {
+    console.error(`There is no suite "${name}".\n\n${HELP}`)
+    process.exit(2)
+  }
+}
 const scale = flags.quick ? 10 : 1
 const script = (name: string): string => join(HERE, `${name}.js`)
 const figures: Figure[] = []
 const million = (n: number): string => `${(n / 1e6).toFixed(2)} M rows/s`
 
-/** The Python environment of the services harness, if it is there. */
-function peerInterpreter(): string | undefined {
-  const cache =
-    process.env['FLOE_CACHE'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'floe', 'services')
-  if (!existsSync(cache)) return undefined
-  for (const name of readdirSync(cache)) {
-    const path = join(cache, name, 'bin', 'python')
-    if (name.startsWith('python-') && existsSync(path)) return path
-  }
-  return undefined
-}
 const peer = peerInterpreter()
 const none = 'peer not installed'
 
@@ -77,7 +92,10 @@ async function append(): Promise<void> {
   const rows = 500_000 / scale
   const folder = temporaryFolder()
   try {
-    const pyiceberg = python<number>(peer, PYICEBERG_APPEND, [String(rows), `${folder.path}/py`])
+    const pyiceberg = await python<number>(peer, PYICEBERG_APPEND, [
+      String(rows),
+      `${folder.path}/py`,
+    ])
     for (const [form, bar] of [
       ['batches', 1.2],
       ['rows', 0.8],
@@ -137,7 +155,7 @@ async function scan(): Promise<void> {
         made.metadata,
         filtered,
       ])
-      const peers = python<[number, number]>(peer, PEER_SCAN, [made.metadata, filtered])
+      const peers = await python<[number, number]>(peer, PEER_SCAN, [made.metadata, filtered])
       figures.push({
         name: `scan of ${rows} × 8${filtered === 'yes' ? ', filtered' : ''}`,
         value: `${own.seconds.toFixed(2)} s (${million(rows / own.seconds)})`,
@@ -273,12 +291,32 @@ async function index(): Promise<void> {
   }
 }
 
-if (wanted('append')) await append()
-if (wanted('start')) await start()
-if (wanted('commit')) await commit()
-if (wanted('planning')) await planning()
-if (wanted('scan')) await scan()
-if (wanted('index')) await index()
+async function added(suite: Promise<Figure[]>): Promise<void> {
+  figures.push(...(await suite))
+}
+
+const RUNS: Readonly<Record<Suite, () => Promise<void>>> = {
+  append,
+  start,
+  commit,
+  planning,
+  scan,
+  index,
+  upsert: () => added(upsertSuite(script, flags.quick)),
+  s3: () => added(s3Suite(script, flags.quick)),
+  delete: () => added(deleteSuite(script, flags.quick)),
+}
+for (const name of NAMES) {
+  if (only?.includes(name) === false) continue
+  console.error(`bench: ${name} …`)
+  try {
+    await RUNS[name]()
+  } catch (error) {
+    // The figures of the others are worth having all the same.
+    console.error(`bench: ${name} failed:`, error)
+    process.exitCode = 1
+  }
+}
 console.log(`\n${machine()}\n`)
 printFigures(figures)
 const results = join(ROOT, 'bench', 'results')

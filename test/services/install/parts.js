@@ -18,6 +18,8 @@ export const VERSIONS = {
   minio: 'v0.0.0-20260212201848-7aac2a2c5b7c',
   moto: '5.2.5',
   s3mock: '5.2.0',
+  // The newest with a `tests` jar, which the REST catalog's server is part of.
+  icebergRest: '1.11.0',
 }
 
 const MAVEN_COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
@@ -260,6 +262,47 @@ export function installS3Mock() {
   })
 }
 
+const REST_CATALOG = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>floe.services</groupId><artifactId>rest-catalog</artifactId><version>1</version>
+  <dependencies>${[
+    `org.apache.iceberg:iceberg-open-api:${VERSIONS.icebergRest}:test-fixtures`,
+    `org.apache.iceberg:iceberg-core:${VERSIONS.icebergRest}`,
+    `org.apache.iceberg:iceberg-core:${VERSIONS.icebergRest}:tests`,
+    'org.apache.hadoop:hadoop-client-api:3.4.2',
+    'org.apache.hadoop:hadoop-client-runtime:3.4.2',
+    'org.eclipse.jetty.ee10:jetty-ee10-servlet:12.1.11',
+    'org.eclipse.jetty.compression:jetty-compression-gzip:12.1.11',
+    'org.eclipse.jetty.compression:jetty-compression-server:12.1.11',
+    `org.xerial:sqlite-jdbc:${SQLITE_JDBC}`,
+    'org.slf4j:slf4j-simple:2.0.17',
+  ]
+    .map((artifact) => {
+      const [group, name, version, classifier] = artifact.split(':')
+      const rest = classifier === undefined ? '' : `<classifier>${classifier}</classifier>`
+      return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version>${rest}</dependency>`
+    })
+    .join('')}</dependencies>
+</project>`
+
+/** Iceberg's own REST catalog server over local files: a folder `lib` of jars for a JDK 17. */
+export function installRestCatalog() {
+  return installPart('rest-catalog', REST_CATALOG, async (folder) => {
+    writeFileSync(join(folder, 'pom.xml'), REST_CATALOG)
+    await run(
+      'mvn',
+      [
+        '-q',
+        '-B',
+        `${MAVEN_COPY}:copy-dependencies`,
+        '-DincludeScope=runtime',
+        `-DoutputDirectory=${join(folder, 'lib')}`,
+      ],
+      { cwd: folder },
+    )
+  })
+}
+
 export const PARTS = {
   trino: installTrino,
   spark: installSpark,
@@ -271,4 +314,5 @@ export const PARTS = {
   minio: installMinio,
   moto: installMoto,
   s3mock: installS3Mock,
+  'rest-catalog': installRestCatalog,
 }

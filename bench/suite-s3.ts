@@ -1,0 +1,83 @@
+/** Suite `s3`: commits of one row to a lake on versitygw: their time, and the requests that follow each other. */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { installedPart, ROOT } from './installed.js'
+import { type Figure, inChild, median, quantile, temporaryFolder } from './measure.js'
+
+interface Commits {
+  readonly ms: readonly number[]
+  /** By commit: what was asked for, in groups that follow each other. */
+  readonly requests: readonly (readonly string[])[]
+}
+
+interface S3Result {
+  readonly putMs: readonly number[]
+  readonly append: Commits
+  readonly upsert: Commits
+}
+
+interface S3Start {
+  readonly S3_KEYS: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  startVersityGw(
+    folder: string,
+    work: string,
+  ): Promise<{ readonly url: string; stop(): Promise<void>; kill(): void }>
+}
+
+const MOST_REQUESTS = 6
+
+/** @param script gives the compiled path of a child of this folder */
+export async function s3Suite(script: (name: string) => string, quick: boolean): Promise<Figure[]> {
+  const gateway = installedPart('versitygw')
+  if (gateway === undefined) {
+    return [{ name: 'commits on S3', value: 'not measured: versitygw is not installed' }]
+  }
+  const commits = quick ? 20 : 100
+  const { S3_KEYS, startVersityGw } = (await import(
+    pathToFileURL(join(ROOT, 'test', 'services', 's3', 'start.js')).href
+  )) as S3Start
+  const folder = temporaryFolder()
+  try {
+    const server = await startVersityGw(gateway, folder.path)
+    process.on('exit', server.kill)
+    try {
+      const result = await inChild<S3Result>(
+        script('s3-commits'),
+        [server.url, 'floe-bench', String(commits)],
+        {
+          AWS_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
+        },
+      )
+      const put = median(result.putMs)
+      return [
+        ...commitFigures('append', result.append, put),
+        ...commitFigures('upsert', result.upsert, put),
+      ]
+    } finally {
+      await server.stop()
+      process.off('exit', server.kill)
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+function commitFigures(name: string, { ms, requests }: Commits, putMs: number): Figure[] {
+  const longest = requests.reduce((a, b) => (b.length > a.length ? b : a))
+  const [fewest, most] = [Math.min(...requests.map((r) => r.length)), longest.length]
+  const p50 = quantile(ms, 0.5)
+  return [
+    {
+      name: `one-row ${name} on versitygw, p50 of ${ms.length}`,
+      value: `${p50.toFixed(1)} ms (p99 ${quantile(ms, 0.99).toFixed(1)} ms)`,
+      peer: `one put by the SDK ${putMs.toFixed(1)} ms (the commit is ${(p50 / putMs).toFixed(1)} puts)`,
+    },
+    {
+      name: `the same, requests one after the other (most of ${requests.length} commits)`,
+      value: `${most}${fewest === most ? '' : ` (fewest ${fewest})`}: ${longest.join(', ')}`,
+      bar: `≤ ${MOST_REQUESTS}`,
+      reached: most <= MOST_REQUESTS,
+    },
+  ]
+}
