@@ -42,6 +42,8 @@ export class FakeS3 {
   intervene: (request: FakeRequest) => Intervention | undefined = () => undefined
   /** Added to each Date header. */
   clockOffsetMs = 0
+  /** Answers take so long, so that requests that are made together overlap. */
+  latencyMs = 0
   readonly #server: Server
   readonly #uploads = new Map<string, Map<number, Buffer>>()
   #port = 0
@@ -80,6 +82,7 @@ export class FakeS3 {
   reset(): void {
     this.intervene = () => undefined
     this.clockOffsetMs = 0
+    this.latencyMs = 0
     this.requests.length = 0
     this.objects.clear()
     this.#uploads.clear()
@@ -109,6 +112,7 @@ export class FakeS3 {
       request.endedMs = performance.now()
     })
     response.setHeader('date', new Date(Date.now() + this.clockOffsetMs).toUTCString())
+    if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs))
     const what = this.intervene(request)
     if (what === 'hang') return
     if (what === 'drop') {
