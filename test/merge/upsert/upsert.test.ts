@@ -45,6 +45,12 @@ async function lineage(table: Pick<Table, 'scan'>): Promise<Record<number, strin
   )
 }
 
+async function files(store: MemoryStore): Promise<string[]> {
+  const found: string[] = []
+  for await (const { path } of store.list('memory://lake/')) found.push(path)
+  return found
+}
+
 const numbered = (
   from: number,
   to: number,
@@ -670,6 +676,23 @@ describe('with others', () => {
     expect(stale).toMatchObject({ attempts: 0, rows: first.rows })
     expect(await (await a.refresh()).scan().count()).toBe(23)
     await expectSound(await a.refresh())
+  })
+
+  it('leaves to another run of its commit id what that one did (MG-35)', async () => {
+    const { b, store } = await two()
+    await b.upsert([{ id: 19, name: 'b', n: 0 }])
+    const stale = await (await memoryLake({ store })).table('x.a')
+    await stale.upsert([{ id: 18, name: 'b', n: 0 }])
+    const rows = [...numbered(0, 2, 'new'), ...numbered(30, 33)]
+    const first = await b.upsert(rows, { commitId: 'job-1', mode: 'merge-on-read' })
+    const before = (await files(store)).filter((path) => path.endsWith('.parquet'))
+    // Its lake does not know yet what was committed, so it learns of it between two attempts.
+    const again = await stale.upsert(rows, { commitId: 'job-1', mode: 'merge-on-read' })
+    expect(again).toMatchObject({ attempts: 0, snapshotId: first.snapshotId, rows: first.rows })
+    expect((await files(store)).filter((path) => path.endsWith('.parquet'))).toEqual(before)
+    await stale.upsert(numbered(0, 33, 'end'))
+    expect((await stored(stale)).map(([, name]) => name)).toEqual(Array(33).fill('end'))
+    await expectSound(stale)
   })
 })
 
