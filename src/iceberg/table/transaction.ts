@@ -417,6 +417,8 @@ function isOwn(stages: readonly TableStage[], result: CommitResult): boolean {
 
 /** A commit must not be reported as failed because of what is kept of it in memory. */
 function tellPlanner(stage: TableStage, result: CommitResult): void {
+  // The planner knows nothing of rows that were appended beside its change, so the snapshot is not what it planned.
+  if (stage.files.length > 0) return
   const snapshotId = snapshotOf(stage, result)
   if (snapshotId !== undefined) stage.planner?.committed?.(snapshotId)
 }

@@ -694,6 +694,25 @@ describe('with others', () => {
     expect((await stored(stale)).map(([, name]) => name)).toEqual(Array(33).fill('end'))
     await expectSound(stale)
   })
+
+  it('finds rows that were appended in its own transaction', async () => {
+    const lake = await memoryLake()
+    const table = await tableOf({ lake })
+    await table.upsert(numbered(0, 2))
+    const tx = lake.transaction()
+    await tx.upsert(table, [{ id: 1, name: 'new', n: 1 }])
+    await tx.append(table, [{ id: 7, name: 'appended', n: 7 }])
+    await tx.commit()
+    const latest = await table.refresh()
+    const result = await latest.upsert([{ id: 7, name: 'again', n: 7 }])
+    expect(result.rows).toMatchObject({ updated: 1, inserted: 0 })
+    expect(await stored(latest)).toEqual([
+      [0, 'old', 0],
+      [1, 'new', 1],
+      [7, 'again', 7],
+    ])
+    await expectSound(latest)
+  })
 })
 
 describe('limits', () => {
