@@ -4,6 +4,7 @@ import { systemRuntime } from '../../../src/core/runtime.ts'
 import { loadArrow } from '../../../src/iceberg/columns/arrow.ts'
 import { type Lake, lt, schema, type Table, t, type UpsertOptions } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
+import { editMetadata } from '../../support/edit-table.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { expectSound, memoryLake } from '../../support/lakes.ts'
 
@@ -310,6 +311,27 @@ describe('keys', () => {
       'TYPE_MISMATCH',
       table.upsert([{ x: 1, l: [], v: 'one' }] as never, { key: ['v'] }),
     )
+  })
+
+  it('are told apart by all their digits after a decimal was widened (MG-2)', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const narrow = schema({ id: t.decimal(18, 0), name: t.string() }, { key: ['id'] })
+    const table = await lake.createTable('x.a', narrow)
+    await table.upsert([{ id: '5', name: 'a' }])
+    await editMetadata({ store, metadataLocation: table.metadataLocation }, (json) => {
+      const schemas = json['schemas'] as { 'schema-id': number; fields: { type: string }[] }[]
+      const wide = structuredClone(schemas[0]) as (typeof schemas)[0]
+      wide['schema-id'] = 1
+      ;(wide.fields[0] as { type: string }).type = 'decimal(30, 0)'
+      Object.assign(json, { schemas: [...schemas, wide], 'current-schema-id': 1 })
+    })
+    // A commit elsewhere, so that the first lake reads the metadata anew.
+    await (await (await memoryLake({ store })).table('x.a')).setProperties({ other: 'yes' })
+    const widened = await lake.table('x.a')
+    const far = String(5n + 2n ** 64n)
+    expect((await widened.upsert([{ id: far, name: 'b' }])).rows).toMatchObject({ inserted: 1 })
+    expect(await widened.scan({ select: ['name'] }).toArray()).toHaveLength(2)
   })
 
   it('that the table has twice are refused, repaired, or all changed (MG-24)', async () => {
