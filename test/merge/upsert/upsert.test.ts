@@ -402,6 +402,16 @@ describe('partial updates (MG-22)', () => {
     await expectSound(table)
   })
 
+  it('keep the sequence that they had, so that older ones lose later (MG-16)', async () => {
+    const table = await tableOf()
+    await table.upsert([{ id: 1, name: 'first', n: 1, seq: 1 }])
+    const options = { sequenceBy: ['seq'], update: ['name'] }
+    await table.upsert([{ id: 1, name: 'newest', seq: 9 }], options)
+    const late = await table.upsert([{ id: 1, name: 'late', seq: 5 }], options)
+    expect(late.rows).toMatchObject({ updated: 0, staleDropped: 1 })
+    expect(await stored(table)).toEqual([[1, 'newest', 1]])
+  })
+
   it('keep what is stored where null is given, if asked for', async () => {
     const table = await tableOf()
     await table.upsert(numbered(0, 5))
@@ -512,6 +522,8 @@ describe('partial updates (MG-22)', () => {
       'BAD_ARGUMENT',
       table.upsert([{ id: 1 }], { increment: ['n'], update: ['n'] }),
     )
+    const sums = { increment: ['seq'], sequenceBy: ['seq'] }
+    await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], sums))
     await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], { update: ['id'] }))
     await rejectionOf('NO_SUCH_COLUMN', table.upsert([{ id: 1 }], { update: ['nothing'] }))
     await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], { ignoreColumns: ['n'] }))
