@@ -1,6 +1,7 @@
 /** Upserts of a lake's tables, with the key indexes that they share. */
 import { identifierText } from '../iceberg/catalog/identifier.ts'
 import { loadArrow } from '../iceberg/columns/arrow.ts'
+import { typeText } from '../iceberg/spec/type-text.ts'
 import type { Environment } from '../iceberg/table/environment.ts'
 import { currentSchema, type TableState } from '../iceberg/table/table-state.ts'
 import type { UpsertEngine, UpsertOptions } from '../iceberg/table/upsert-engine.ts'
@@ -55,7 +56,8 @@ export class KeyedUpserts implements UpsertEngine {
     const isHashed =
       settings.skipUnchanged && !settings.verifyUnchanged && settings.rules === undefined
     const hashedIds = isHashed ? comparedIds(settings) : undefined
-    const keyIds = keys.map((key) => key.idPath.join('.'))
+    // A type that was widened may need keys of another width.
+    const keyIds = keys.map((key) => `${key.idPath.join('.')}:${typeText(key.type)}`)
     const id = [metadata.tableUuid, keyIds.join(), nullSafe, hashedIds?.join()].join('/')
     let index = this.#indexes.get(id)
     // The map keeps the order of use.

@@ -273,7 +273,7 @@ export class VersionedObjectCatalog implements Catalog {
       for (let attempt = 0; attempt < PUT_ATTEMPTS; attempt++) {
         try {
           if ((await this.#store.putIfAbsent(path, bytes)) === 'created') {
-            return await this.#confirm(version, base)
+            return await this.#confirm(version, base, mayBeStored)
           }
           lastError = undefined
         } catch (error) {
@@ -286,7 +286,7 @@ export class VersionedObjectCatalog implements Catalog {
         if (found === 'unreadable' && mayBeStored) break
         if (found === 'unreadable') return 'taken'
         if (typeof found === 'object') {
-          return found.id === version.id ? await this.#confirm(version, base) : 'taken'
+          return found.id === version.id ? await this.#confirm(version, base, true) : 'taken'
         }
         // Nothing there, or nothing to be learned just now: the same bytes again do no harm under this name.
         await this.#runtime.sleep(Math.floor(50 * 2 ** attempt * this.#runtime.random()))
@@ -305,14 +305,19 @@ export class VersionedObjectCatalog implements Catalog {
     }
   }
 
-  /** After a put: the late-writer rule, then bookkeeping. */
-  async #confirm(version: CatalogVersion, base: Base): Promise<CommitOutcome> {
+  /**
+   * After a put: the late-writer rule, then bookkeeping.
+   * @param putBefore an earlier put of the version may have been the one that was done.
+   */
+  async #confirm(version: CatalogVersion, base: Base, putBefore: boolean): Promise<CommitOutcome> {
     const now = this.#runtime.now()
     const storeNow = await this.#store.now()
     const elapsed = Math.max(now - base.readAtMs, storeNow - base.storeReadAtMs)
     if (elapsed > this.#tuning.lateWriterMs || elapsed < 0) {
       const latest = await this.#requireLatest()
-      if (!(await this.#isOnChain(version, latest.version))) {
+      const isOnChain = await this.#isOnChain(version, latest.version)
+      if (isOnChain === 'pruned') await this.#checkPutAfterPruning(version, putBefore)
+      if (isOnChain !== true) {
         this.#base = latest
         return {
           status: 'rejected',
@@ -327,15 +332,29 @@ export class VersionedObjectCatalog implements Catalog {
     return { status: 'committed' }
   }
 
+  /**
+   * Versions between ours and the latest were pruned. If ours is there and was put but once, it was put after that and
+   * nobody went on from it. Else it may have been put before, and counts.
+   * @throws STORE_UNAVAILABLE: the outcome is not known.
+   */
+  async #checkPutAfterPruning(version: CatalogVersion, putBefore: boolean): Promise<void> {
+    const found = await this.#readBack(catalogVersionPath(this.#folder, version.number))
+    if (!putBefore && typeof found === 'object' && found.id === version.id) return
+    throw new FloeError(
+      'STORE_UNAVAILABLE',
+      `The catalog version ${version.number} may have been pruned after it was put`,
+    )
+  }
+
   /** Follows parents from the latest version down to the number of the wanted one. */
-  async #isOnChain(wanted: CatalogVersion, latest: CatalogVersion): Promise<boolean> {
+  async #isOnChain(wanted: CatalogVersion, latest: CatalogVersion): Promise<boolean | 'pruned'> {
     let current = latest
     while (current.number > wanted.number) {
       let parent: CatalogVersion | undefined
       // A parent is one below, or further where torn objects were passed over.
       for (let n = current.number - 1; n >= wanted.number; n--) {
         const found = await this.#readBack(catalogVersionPath(this.#folder, n))
-        if (found === 'absent') return false
+        if (found === 'absent') return 'pruned'
         if (found === 'unavailable') {
           throw new FloeError('STORE_UNAVAILABLE', `The catalog version ${n} cannot be read now`)
         }

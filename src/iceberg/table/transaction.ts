@@ -255,7 +255,9 @@ export class Transaction {
     }
     // From here on the commit is made: nothing may be deleted that it refers to.
     this.#state = 'committed'
-    // Found committed by an earlier run: what this run staged is not part of it.
+    // Another run with this commit id may have come first between two attempts: what is in the tables is its work.
+    if (!isOwn(stages, result)) result = { ...result, attempts: 0 }
+    // Found committed by another run: what this run staged is not part of it.
     if (result.attempts === 0) await this.#discard(stages)
     else {
       for (const stage of stages) tellPlanner(stage, result)
@@ -408,8 +410,18 @@ export class Transaction {
   }
 }
 
+/** True unless a snapshot with the commit's id is another than the one that was made here. */
+function isOwn(stages: readonly TableStage[], result: CommitResult): boolean {
+  return stages.every((stage) => {
+    const found = snapshotOf(stage, result)
+    return found === undefined || found === stage.snapshotId
+  })
+}
+
 /** A commit must not be reported as failed because of what is kept of it in memory. */
 function tellPlanner(stage: TableStage, result: CommitResult): void {
+  // The planner knows nothing of rows that were appended beside its change, so the snapshot is not what it planned.
+  if (stage.files.length > 0) return
   const snapshotId = snapshotOf(stage, result)
   if (snapshotId !== undefined) stage.planner?.committed?.(snapshotId)
 }

@@ -44,7 +44,7 @@ export interface UpsertOptions {
   readonly verifyUnchanged?: boolean | undefined
   /** Nulls keep what the table has: in all columns, or in these (MG-22). */
   readonly ignoreNullUpdates?: boolean | readonly string[] | undefined
-  /** Columns that rows change; all others keep what the table has. Default: all columns. */
+  /** Columns that rows change, beside those of `sequenceBy`; all others keep what the table has. Default: all columns. */
   readonly update?: readonly string[] | undefined
   /** Columns whose incoming value is added to the stored one. */
   readonly increment?: readonly string[] | undefined

@@ -50,7 +50,7 @@ export function upsertSettings(
   const { sequenceBy, deleteWhen, onNullKey = 'error' } = options
   const sequenceFields = (sequenceBy ?? []).map((name) => fieldOf(schema, name, 'sequenceBy'))
   const sequence = sequenceBy === undefined ? undefined : new Sequence(sequenceFields)
-  const rules = columnRules(schema, keys, options)
+  const rules = columnRules(schema, keys, sequenceFields, options)
   oneOf('onNullKey', onNullKey, ['error', 'drop', 'nullSafe'])
   oneOf('ties', options.ties, ['incoming', 'existing'])
   oneOf('onDuplicate', options.onDuplicate, ['latest', 'first', 'error'])
@@ -130,6 +130,7 @@ function fieldOf(schema: Schema, name: string, option: string): KeyField {
 function columnRules(
   schema: Schema,
   keys: readonly KeyField[],
+  sequence: readonly KeyField[],
   options: UpsertOptions,
 ): readonly ColumnRule[] | undefined {
   const { update, increment = [], ignoreNullUpdates } = options
@@ -150,8 +151,23 @@ function columnRules(
       { context: { column: field.name } },
     )
   }
+  const sequenceIds = new Set(sequence.map(({ idPath }) => idPath[0]))
+  for (const { name, idPath } of sequence) {
+    const field = schema.fields.find((f) => f.id === idPath[0]) as NestedField
+    const isKept = updated?.has(field) === false && idPath.length > 1 && !keyIds.has(field.id)
+    if (!added.has(field) && !isKept) continue
+    throw new FloeError(
+      'BAD_ARGUMENT',
+      added.has(field)
+        ? `Column "${name}" stands in sequenceBy and in increment. Leave it out of one of them`
+        : `sequenceBy names "${name}", which update leaves as it is: older rows would win later. Name "${field.name}" in update`,
+      { context: { column: name } },
+    )
+  }
   return schema.fields.map((field): ColumnRule => {
     if (added.has(field)) return 'add'
+    // A row that changes anything is what later ones have to be newer than.
+    if (sequenceIds.has(field.id) && !keyIds.has(field.id)) return 'replace'
     if (updated !== undefined && !updated.has(field)) return 'keep'
     if (keyIds.has(field.id)) return 'replace'
     return keepsOnNull === undefined || keepsOnNull.has(field) ? 'coalesce' : 'replace'

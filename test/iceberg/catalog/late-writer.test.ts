@@ -34,6 +34,22 @@ class HoldingStore extends MemoryStore {
   }
 }
 
+/** A store whose answer to one put that was done is held until it is let go. */
+class AnsweringLate extends MemoryStore {
+  hold: Promise<void> | undefined
+  held = 0
+  override async putIfAbsent(path: string, bytes: Uint8Array): Promise<PutIfAbsentResult> {
+    const { hold } = this
+    const result = await super.putIfAbsent(path, bytes)
+    if (hold !== undefined && /\d{20}\.json$/.test(path)) {
+      this.hold = undefined
+      this.held++
+      await hold
+    }
+    return result
+  }
+}
+
 describe('a late writer', () => {
   it('stopped with SIGSTOP across a pruning ends in rejected, and its rebased commit counts', async () => {
     const folder = temporaryFolder()
@@ -124,6 +140,42 @@ describe('a late writer', () => {
     expect(
       await fresh.loadPointers([parseIdentifier('ns.late'), parseIdentifier('ns.busy')]),
     ).toEqual(['l1', 'b40'])
+  })
+
+  it('is not told that it was rejected if its own version may have been pruned', async () => {
+    let nowMs = 1_800_000_000_000
+    const runtime: Runtime = { ...systemRuntime, now: () => nowMs, sleep: async () => undefined }
+    const store = new AnsweringLate(runtime)
+    const open = () =>
+      VersionedObjectCatalog.open({
+        store,
+        location,
+        runtime,
+        limits: DEFAULT_LIMITS,
+        tuning: { pruneKeep: 4, maintainEvery: 1 },
+      })
+    const sleeper = await open()
+    const others = await open()
+    const change = (name: string, expected: string | null, next: string) => [
+      { identifier: parseIdentifier(`ns.${name}`), expected, next },
+    ]
+    await others.commit(change('busy', null, 'b0'), { commitId: 'start' })
+    await sleeper.loadPointers([parseIdentifier('ns.late')])
+    let wake: () => void = () => undefined
+    store.hold = new Promise((resolve) => {
+      wake = resolve
+    })
+    const late = sleeper.commit(change('late', null, 'l1'), { commitId: 'late' })
+    while (store.held === 0) await new Promise((resolve) => setImmediate(resolve))
+    for (let i = 1; i <= 40; i++) {
+      nowMs += HOUR
+      await others.commit(change('busy', `b${i - 1}`, `b${i}`), { commitId: `c${i}` })
+    }
+    expect(await store.stat(`${location}/catalog/00000000000000000003.json`)).toBeNull()
+    wake()
+    // It was committed: nothing that it refers to may be cleaned up.
+    expect(await (await open()).loadPointers([parseIdentifier('ns.late')])).toEqual(['l1'])
+    expect(await late).toMatchObject({ status: 'unknown' })
   })
 
   it('commits as ever when it was slow but nothing was pruned', async () => {

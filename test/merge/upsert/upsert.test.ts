@@ -4,6 +4,7 @@ import { systemRuntime } from '../../../src/core/runtime.ts'
 import { loadArrow } from '../../../src/iceberg/columns/arrow.ts'
 import { type Lake, lt, schema, type Table, t, type UpsertOptions } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
+import { editMetadata } from '../../support/edit-table.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { expectSound, memoryLake } from '../../support/lakes.ts'
 
@@ -43,6 +44,12 @@ async function lineage(table: Pick<Table, 'scan'>): Promise<Record<number, strin
       return [Number(line['id']), `${line['_row_id']}@${line['_last_updated_sequence_number']}`]
     }),
   )
+}
+
+async function files(store: MemoryStore): Promise<string[]> {
+  const found: string[] = []
+  for await (const { path } of store.list('memory://lake/')) found.push(path)
+  return found
 }
 
 const numbered = (
@@ -306,6 +313,27 @@ describe('keys', () => {
     )
   })
 
+  it('are told apart by all their digits after a decimal was widened (MG-2)', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const narrow = schema({ id: t.decimal(18, 0), name: t.string() }, { key: ['id'] })
+    const table = await lake.createTable('x.a', narrow)
+    await table.upsert([{ id: '5', name: 'a' }])
+    await editMetadata({ store, metadataLocation: table.metadataLocation }, (json) => {
+      const schemas = json['schemas'] as { 'schema-id': number; fields: { type: string }[] }[]
+      const wide = structuredClone(schemas[0]) as (typeof schemas)[0]
+      wide['schema-id'] = 1
+      ;(wide.fields[0] as { type: string }).type = 'decimal(30, 0)'
+      Object.assign(json, { schemas: [...schemas, wide], 'current-schema-id': 1 })
+    })
+    // A commit elsewhere, so that the first lake reads the metadata anew.
+    await (await (await memoryLake({ store })).table('x.a')).setProperties({ other: 'yes' })
+    const widened = await lake.table('x.a')
+    const far = String(5n + 2n ** 64n)
+    expect((await widened.upsert([{ id: far, name: 'b' }])).rows).toMatchObject({ inserted: 1 })
+    expect(await widened.scan({ select: ['name'] }).toArray()).toHaveLength(2)
+  })
+
   it('that the table has twice are refused, repaired, or all changed (MG-24)', async () => {
     for (const policy of ['error', 'repair', 'updateAll'] as const) {
       const table = await tableOf()
@@ -372,6 +400,16 @@ describe('partial updates (MG-22)', () => {
     expect(rows[2]).toEqual([2, 'new', 2])
     expect(rows[5]).toEqual([9, 'nine', 9])
     await expectSound(table)
+  })
+
+  it('keep the sequence that they had, so that older ones lose later (MG-16)', async () => {
+    const table = await tableOf()
+    await table.upsert([{ id: 1, name: 'first', n: 1, seq: 1 }])
+    const options = { sequenceBy: ['seq'], update: ['name'] }
+    await table.upsert([{ id: 1, name: 'newest', seq: 9 }], options)
+    const late = await table.upsert([{ id: 1, name: 'late', seq: 5 }], options)
+    expect(late.rows).toMatchObject({ updated: 0, staleDropped: 1 })
+    expect(await stored(table)).toEqual([[1, 'newest', 1]])
   })
 
   it('keep what is stored where null is given, if asked for', async () => {
@@ -484,6 +522,8 @@ describe('partial updates (MG-22)', () => {
       'BAD_ARGUMENT',
       table.upsert([{ id: 1 }], { increment: ['n'], update: ['n'] }),
     )
+    const sums = { increment: ['seq'], sequenceBy: ['seq'] }
+    await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], sums))
     await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], { update: ['id'] }))
     await rejectionOf('NO_SUCH_COLUMN', table.upsert([{ id: 1 }], { update: ['nothing'] }))
     await rejectionOf('BAD_ARGUMENT', table.upsert([{ id: 1 }], { ignoreColumns: ['n'] }))
@@ -670,6 +710,42 @@ describe('with others', () => {
     expect(stale).toMatchObject({ attempts: 0, rows: first.rows })
     expect(await (await a.refresh()).scan().count()).toBe(23)
     await expectSound(await a.refresh())
+  })
+
+  it('leaves to another run of its commit id what that one did (MG-35)', async () => {
+    const { b, store } = await two()
+    await b.upsert([{ id: 19, name: 'b', n: 0 }])
+    const stale = await (await memoryLake({ store })).table('x.a')
+    await stale.upsert([{ id: 18, name: 'b', n: 0 }])
+    const rows = [...numbered(0, 2, 'new'), ...numbered(30, 33)]
+    const first = await b.upsert(rows, { commitId: 'job-1', mode: 'merge-on-read' })
+    const before = (await files(store)).filter((path) => path.endsWith('.parquet'))
+    // Its lake does not know yet what was committed, so it learns of it between two attempts.
+    const again = await stale.upsert(rows, { commitId: 'job-1', mode: 'merge-on-read' })
+    expect(again).toMatchObject({ attempts: 0, snapshotId: first.snapshotId, rows: first.rows })
+    expect((await files(store)).filter((path) => path.endsWith('.parquet'))).toEqual(before)
+    await stale.upsert(numbered(0, 33, 'end'))
+    expect((await stored(stale)).map(([, name]) => name)).toEqual(Array(33).fill('end'))
+    await expectSound(stale)
+  })
+
+  it('finds rows that were appended in its own transaction', async () => {
+    const lake = await memoryLake()
+    const table = await tableOf({ lake })
+    await table.upsert(numbered(0, 2))
+    const tx = lake.transaction()
+    await tx.upsert(table, [{ id: 1, name: 'new', n: 1 }])
+    await tx.append(table, [{ id: 7, name: 'appended', n: 7 }])
+    await tx.commit()
+    const latest = await table.refresh()
+    const result = await latest.upsert([{ id: 7, name: 'again', n: 7 }])
+    expect(result.rows).toMatchObject({ updated: 1, inserted: 0 })
+    expect(await stored(latest)).toEqual([
+      [0, 'old', 0],
+      [1, 'new', 1],
+      [7, 'again', 7],
+    ])
+    await expectSound(latest)
   })
 })
 
