@@ -19,10 +19,13 @@ interface S3Result {
 
 interface S3Start {
   readonly S3_KEYS: { readonly accessKeyId: string; readonly secretAccessKey: string }
-  startVersityGw(
-    folder: string,
-    work: string,
-  ): Promise<{ readonly url: string; stop(): Promise<void>; kill(): void }>
+  readonly startVersityGw: (folder: string, work: string) => Promise<S3Server>
+}
+
+interface S3Server {
+  readonly url: string
+  readonly stop: () => Promise<void>
+  readonly kill: () => void
 }
 
 const MOST_REQUESTS = 6
