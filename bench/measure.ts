@@ -12,6 +12,8 @@ export interface Figure {
   readonly reached?: boolean
   /** The same work by another engine, in the same run. */
   readonly peer?: string
+  /** Lines below the figure. */
+  readonly notes?: readonly string[]
 }
 
 /** Runs a benchmark in a process of its own, so that memory and start-up are its own, and gives its last line as JSON. */
@@ -88,5 +90,6 @@ export function printFigures(figures: readonly Figure[]): void {
   for (const [i, row] of rows.entries()) {
     console.log(row.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join('  '))
     if (i === 0) console.log(widths.map((w) => '-'.repeat(w)).join('  '))
+    for (const note of figures[i - 1]?.notes ?? []) console.log(`    ${note}`)
   }
 }

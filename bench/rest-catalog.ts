@@ -18,9 +18,9 @@ export async function startRestCatalog(folder: string, work: string): Promise<Re
   const services = join(ROOT, 'test', 'services')
   const { javaHome } = (await import(
     pathToFileURL(join(services, 'install', 'cache.js')).href
-  )) as { javaHome(major: number): string }
+  )) as { readonly javaHome: (major: number) => string }
   const { freePort } = (await import(pathToFileURL(join(services, 'running.js')).href)) as {
-    freePort(): Promise<number>
+    readonly freePort: () => Promise<number>
   }
   const warehouse = join(work, 'rest-warehouse')
   mkdirSync(warehouse, { recursive: true })

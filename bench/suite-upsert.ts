@@ -21,6 +21,7 @@ interface Case {
   readonly files: number
   readonly batch: number
   readonly times: number
+  readonly version?: 2
   /** Bar of the p50, in milliseconds. */
   readonly barMs: number
   /** How often the peers do it: PyIceberg takes seconds. */
@@ -77,6 +78,7 @@ export async function upsertSuite(
 
 async function upsertCase(script: (name: string) => string, c: Case): Promise<Figure[]> {
   const { upserts } = await measured(script, c)
+  const second = (await measured(script, { ...c, version: 2 })).upserts
   const [p50, p99] = [quantile(upserts, 0.5), quantile(upserts, 0.99)]
   return [
     {
@@ -87,12 +89,13 @@ async function upsertCase(script: (name: string) => string, c: Case): Promise<Fi
       peer: await peers(c, p50),
     },
     { name: 'the same, p99', value: `${p99.toFixed(1)} ms` },
+    { name: 'the same in format v2, p50', value: `${quantile(second, 0.5).toFixed(1)} ms` },
   ]
 }
 
 const WINDOW = 20
 
-/** Whether the hundredth commit is as fast as the first ones. */
+/** Whether late commits are as fast as early ones. */
 async function growth(
   script: (name: string) => string,
   rows: number,
@@ -114,12 +117,16 @@ async function growth(
 
 async function measured(
   script: (name: string) => string,
-  c: Pick<Case, 'rows' | 'files' | 'batch' | 'times'>,
+  c: Pick<Case, 'rows' | 'files' | 'batch' | 'times' | 'version'>,
 ): Promise<UpsertResult> {
   const folder = temporaryFolder()
   try {
     const args = [c.rows, c.files, c.batch, c.times].map(String)
-    return await inChild<UpsertResult>(script('upsert'), [...args, join(folder.path, 'lake')])
+    return await inChild<UpsertResult>(script('upsert'), [
+      ...args,
+      join(folder.path, 'lake'),
+      String(c.version ?? 3),
+    ])
   } finally {
     folder.remove()
   }
