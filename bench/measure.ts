@@ -43,7 +43,13 @@ function statusMiB(line: string): number {
 
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'floe-bench-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  const remove = (): void => {
+    process.off('exit', remove)
+    // Processes that were ended just now may still be writing.
+    rmSync(path, { recursive: true, force: true, maxRetries: 5 })
+  }
+  process.on('exit', remove)
+  return { path, remove }
 }
 
 export function median(values: readonly number[]): number {
