@@ -474,6 +474,8 @@ describe('secrets', () => {
     { credentials: { accessKeyId: 'CANARY', secretAccessKey: '' } },
     { partSizeBytes: 1 },
     { maxSockets: 0 },
+    { retry: { numRetries: -1 } },
+    { retry: { retries: 3 } } as S3Options,
     { CANARYsecret: 1 } as S3Options,
   ])('are in no complaint about options (%#)', async (options) => {
     const name = Object.keys(options)[0] as string
