@@ -15,7 +15,7 @@ import type { Snapshot, SnapshotRef } from '../spec/snapshot.ts'
 import type { Environment } from './environment.ts'
 import { runFsck } from './fsck/fsck.ts'
 import type { FsckOptions, FsckReport } from './fsck/report.ts'
-import type { DeleteOutcome } from './operations/delete-where.ts'
+import { type DeleteOutcome, recordedDeletion } from './operations/delete-where.ts'
 import { type ScanOptions, TableScan } from './scan/table-scan.ts'
 import {
   currentSchema,
@@ -193,7 +193,8 @@ export class Table<R = Row, I = Record<string, unknown>> {
     try {
       const planner = await transaction.deleteWhere(this.#state, where, options)
       const { attempts, commitId, tables } = await transaction.commit()
-      return { ...planner.outcome, snapshotId: tables[0]?.snapshotId ?? null, attempts, commitId }
+      const outcome = attempts === 0 ? recordedDeletion(this.#state, commitId) : planner.outcome
+      return { ...outcome, snapshotId: tables[0]?.snapshotId ?? null, attempts, commitId }
     } finally {
       await transaction.rollback()
     }

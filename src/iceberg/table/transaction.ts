@@ -171,7 +171,10 @@ export class Transaction {
     options: StageDeleteOptions = {},
   ): Promise<DeleteWherePlanner> {
     const mode = checkMode(options.mode)
-    const planner = new DeleteWherePlanner(this.#env, toExpression(where), { mode })
+    const planner = new DeleteWherePlanner(this.#env, toExpression(where), {
+      mode,
+      recordsOutcome: this.#options.commitId !== undefined,
+    })
     await this.#planRows(table, planner, options)
     return planner
   }

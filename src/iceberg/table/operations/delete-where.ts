@@ -6,6 +6,7 @@
 import type { Data } from 'apache-arrow'
 import { parallelMap } from '../../../core/concurrency.ts'
 import { throwIfAborted } from '../../../core/errors.ts'
+import { asObject, asSafeLong, parseJson, stringifyJson } from '../../../core/json.ts'
 import type { ContentFile } from '../../manifest/entry.ts'
 import { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { bindExpression } from '../../spec/expressions/bind.ts'
@@ -13,6 +14,7 @@ import type { BoundExpression, Expression } from '../../spec/expressions/express
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { isolationLevel, type RowChangeMode, rowChangeMode } from '../../spec/properties.ts'
 import { findSnapshot } from '../../spec/refs.ts'
+import { COMMIT_ID_KEY } from '../commit.ts'
 import { POS_COLUMN } from '../deletes/reserved-fields.ts'
 import type { Environment } from '../environment.ts'
 import { deletesKey, type LiveFile, type LiveFiles } from '../live-files.ts'
@@ -37,6 +39,9 @@ export interface DeleteOutcome {
   readonly filesRead: number
 }
 
+/** Key in snapshot summaries that carries what a deletion did, so that it can be told again (MG-35). */
+export const DELETE_RESULT_KEY = 'floe.delete-result'
+
 const NOTHING: DeleteOutcome = {
   rowsDeleted: 0,
   filesRemoved: 0,
@@ -49,16 +54,22 @@ export class DeleteWherePlanner implements RowChangePlanner {
   readonly #env: Environment
   readonly #where: Expression
   readonly #mode: RowChangeMode | undefined
+  readonly #recordsOutcome: boolean
   #outcome = NOTHING
 
   constructor(
     env: Environment,
     where: Expression,
-    options: { readonly mode: RowChangeMode | undefined },
+    options: {
+      readonly mode: RowChangeMode | undefined
+      /** Record what is deleted in the snapshot, for a repetition by commit id. */
+      readonly recordsOutcome: boolean
+    },
   ) {
     this.#env = env
     this.#where = where
     this.#mode = options.mode
+    this.#recordsOutcome = options.recordsOutcome
   }
 
   get outcome(): DeleteOutcome {
@@ -173,7 +184,9 @@ export class DeleteWherePlanner implements RowChangePlanner {
       filesWithDeletes: positions.size,
       filesRead: matches.filter((m) => m.read).length,
     }
-    return { added, positions, removed, seen }
+    if (!this.#recordsOutcome) return { added, positions, removed, seen }
+    const properties = { [DELETE_RESULT_KEY]: stringifyJson({ ...this.#outcome }) }
+    return { added, positions, removed, seen, properties }
   }
 
   async #rewrite(
@@ -195,6 +208,22 @@ export class DeleteWherePlanner implements RowChangePlanner {
       await writer.abort()
       throw error
     }
+  }
+}
+
+/** What the snapshot of a commit says that it deleted; nothing if it says nothing. */
+export function recordedDeletion(state: TableState, commitId: string): DeleteOutcome {
+  const snapshot = state.metadata.snapshots.findLast((s) => s.summary[COMMIT_ID_KEY] === commitId)
+  const text = snapshot?.summary[DELETE_RESULT_KEY]
+  if (text === undefined) return NOTHING
+  const recorded = asObject(parseJson(text, DELETE_RESULT_KEY), DELETE_RESULT_KEY)
+  const count = (name: keyof DeleteOutcome): number => asSafeLong(recorded[name] ?? 0, name)
+  return {
+    rowsDeleted: count('rowsDeleted'),
+    filesRemoved: count('filesRemoved'),
+    filesRewritten: count('filesRewritten'),
+    filesWithDeletes: count('filesWithDeletes'),
+    filesRead: count('filesRead'),
   }
 }
 
