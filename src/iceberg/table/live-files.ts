@@ -1,5 +1,6 @@
 /** The live files of a snapshot by path, with the deletes that apply to them: what changes of rows work on. */
 import { parallelMap } from '../../core/concurrency.ts'
+import { FloeError } from '../../core/errors.ts'
 import type { ContentFile, ManifestEntry, ManifestFile } from '../manifest/entry.ts'
 import { PositionBitmap } from '../puffin/position-bitmap.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
@@ -58,8 +59,11 @@ export class LiveFiles {
     for (const [i, entries] of loaded.entries()) {
       const manifest = manifests[i] as ManifestFile
       for (const entry of entries) {
-        if (manifest.content === 'data') data.set(entry.file.filePath, { entry, manifest })
-        else {
+        if (manifest.content === 'data') {
+          const path = entry.file.filePath
+          if (data.has(path)) throw standsTwice(path)
+          data.set(path, { entry, manifest })
+        } else {
           deletes.push({ entry, manifest })
           index.add(entry)
         }
@@ -87,6 +91,15 @@ export class LiveFiles {
   ): Promise<PositionBitmap> {
     return new DeleteLoader(this.#env, signal).positions(entry.file, deletes)
   }
+}
+
+/** A file by path is one of them, so changing one would lose the other (item 50). */
+function standsTwice(path: string): FloeError {
+  return new FloeError(
+    'CORRUPT_MANIFEST',
+    `Cannot change rows of a snapshot that has the data file ${path} twice. Rewrite the table with the engine that added it twice`,
+    { context: { file: path } },
+  )
 }
 
 /** Says which delete files apply: equal texts mean that nothing was deleted in between. */

@@ -128,9 +128,11 @@ export class Transaction {
     const stage = await this.#stage(table)
     const signal = options.signal ?? this.#options.signal
     const { files, rows } = await this.#write(stage.staged, input, { ...options, signal })
-    stage.files.push(...files)
-    this.#addProperties(stage, options.snapshotProperties)
-    if (files.length > 0) stage.hasAppend = true
+    await this.#keep(files, () => {
+      stage.files.push(...files)
+      this.#addProperties(stage, options.snapshotProperties)
+      if (files.length > 0) stage.hasAppend = true
+    })
     return { rows, files: files.length }
   }
 
@@ -153,8 +155,10 @@ export class Transaction {
       options.rows === undefined
         ? []
         : (await this.#write(planned, options.rows, { signal, lineage: options.lineage })).files
-    stage.changeRows({ planned, change: { ...deletes, added }, planner: undefined })
-    this.#addProperties(stage, options.snapshotProperties)
+    await this.#keep(added, () => {
+      stage.changeRows({ planned, change: { ...deletes, added }, planner: undefined })
+      this.#addProperties(stage, options.snapshotProperties)
+    })
   }
 
   /**
@@ -302,8 +306,27 @@ export class Transaction {
     const change = isDone
       ? NO_CHANGE
       : await planner.plan(planned, await this.#liveFiles(planned, signal), { signal })
-    stage.changeRows({ planned, change, planner })
-    this.#addProperties(stage, options.snapshotProperties)
+    await this.#keep(change.added, () => {
+      stage.changeRows({ planned, change, planner })
+      this.#addProperties(stage, options.snapshotProperties)
+    })
+  }
+
+  /**
+   * Stages what was written, all at once. If the transaction has ended meanwhile, or has another change of the same
+   * rows, the files are nobody's.
+   */
+  async #keep(files: readonly ContentFile[], stage: () => void): Promise<void> {
+    try {
+      this.#checkOpen()
+      stage()
+    } catch (error) {
+      await deleteQuietly(
+        this.#env,
+        files.map((file) => file.filePath),
+      )
+      throw error
+    }
   }
 
   #addProperties(
@@ -370,6 +393,7 @@ export class Transaction {
     const known = this.#stages.get(name)
     if (known !== undefined) return known
     const state = given ?? (await this.#load(identifier))
+    this.#checkOpen()
     const stage = this.#stages.get(name) ?? new TableStage(this.#env, state)
     this.#stages.set(name, stage)
     return stage

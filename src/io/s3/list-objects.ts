@@ -23,8 +23,8 @@ export async function* listObjects(
   let previous: string | undefined
   do {
     const from = token
-    const page = await connection.repeatable(subject, (client, sdk, send) =>
-      client.send(
+    const page = await connection.repeatable(subject, async (client, sdk, send) => {
+      const answer = await client.send(
         new sdk.ListObjectsV2Command({
           Bucket: bucket,
           Prefix: key,
@@ -32,8 +32,13 @@ export async function* listObjects(
           ...(from === undefined ? {} : { ContinuationToken: from }),
         }),
         send,
-      ),
-    )
+      )
+      // The rest of the names would be missing, and nobody would know.
+      if (answer.IsTruncated === true && answer.NextContinuationToken === undefined) {
+        throw new Error('the answer says that there is more, but not how to ask for it')
+      }
+      return answer
+    })
     for (const object of page.Contents ?? []) {
       const name = object.Key as string
       if (previous !== undefined && byteOrder(previous, name) >= 0) throw unordered(prefix)

@@ -98,8 +98,25 @@ export function resolveS3Options(options: S3Options): ResolvedS3Options {
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5_000),
     partSizeBytes,
     uploadConcurrency: positive('uploadConcurrency', options.uploadConcurrency ?? 4),
-    retry: Object.freeze({ ...DEFAULT_RETRY, ...options.retry }),
+    retry: checkedRetry(options.retry ?? {}),
   }
+}
+
+/** A policy without a bound would try for ever. */
+function checkedRetry(given: Partial<RetryPolicy>): RetryPolicy {
+  const policy: Record<string, number> = { ...DEFAULT_RETRY }
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(DEFAULT_RETRY, name)) {
+      const known = Object.keys(DEFAULT_RETRY).join(', ')
+      throw bad(`retry.${name}`, `is not known. Known are ${known}`)
+    }
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !(value >= 0)) {
+      throw bad(`retry.${name}`, 'must be a number that is not negative')
+    }
+    policy[name] = value
+  }
+  return Object.freeze(policy as unknown as RetryPolicy)
 }
 
 function positive(name: string, value: number): number {

@@ -10,7 +10,12 @@ import { PositionBitmap } from '../../../src/iceberg/puffin/position-bitmap.ts'
 import { type BlobToWrite, encodePuffin } from '../../../src/iceberg/puffin/puffin-file.ts'
 import { schema, type Table, t } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
-import { type EditedEntry, editDeletes, type TableParts } from '../../support/edit-table.ts'
+import {
+  type EditedEntry,
+  editDeletes,
+  editManifests,
+  type TableParts,
+} from '../../support/edit-table.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { memoryLake } from '../../support/lakes.ts'
 import { writePositionDeleteFile } from '../../support/position-delete-file.ts'
@@ -259,5 +264,21 @@ describe('damaged position delete files of a table', () => {
     await expectRefused(f, 'CORRUPT_PARQUET')
     await f.store.delete([f.deleteFile])
     await expectRefused(f, 'FILE_NOT_FOUND')
+  })
+})
+
+describe('a data file that stands twice in a snapshot', () => {
+  it('is not changed in one place and lost in the other (item 50)', async () => {
+    const f = await fixture(3)
+    await editManifests(f, (manifests) => {
+      const data = manifests.find((m) => m.line.content === 'data')
+      const [entry] = data?.entries ?? []
+      if (data !== undefined && entry !== undefined) data.entries.push(structuredClone(entry))
+    })
+    const table = await reopen(f)
+    const before = await paths(f.store)
+    await rejectionOf('CORRUPT_MANIFEST', table.deleteWhere({ id: 2 }))
+    await rejectionOf('CORRUPT_MANIFEST', table.upsert([{ id: 2, s: 'a' }], { key: ['id'] }))
+    expect(await paths(f.store)).toEqual(before)
   })
 })

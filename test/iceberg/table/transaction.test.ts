@@ -4,6 +4,7 @@ import { systemRuntime } from '../../../src/core/runtime.ts'
 import { FloeError, schema, t } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/io/memory.ts'
 import type { PutIfAbsentResult } from '../../../src/io/store.ts'
+import { rejectionOf } from '../../support/expect-error.ts'
 import { expectSound, memoryLake } from '../../support/lakes.ts'
 
 const numbers = schema({ n: t.long() })
@@ -225,3 +226,45 @@ async function paths(store: MemoryStore): Promise<string[]> {
   for await (const object of store.list('memory://')) found.push(object.path)
   return found
 }
+
+describe('what is still being staged', () => {
+  it('when the transaction ends is refused and leaves no file', async () => {
+    for (const end of ['commit', 'rollback'] as const) {
+      const store = new MemoryStore(systemRuntime)
+      const lake = await memoryLake({ store })
+      const table = await lake.createTable('x.a', numbers)
+      const tx = lake.transaction()
+      let release: () => void = () => undefined
+      const ended = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      const slow = (async function* () {
+        yield { n: 2 }
+        await ended
+        yield { n: 3 }
+      })()
+      const late = tx.append(table, slow)
+      await tx.append(table, [{ n: 1 }])
+      await tx[end]()
+      release()
+      await rejectionOf('HANDLE_CLOSED', late)
+      const left = end === 'commit' ? 1 : 0
+      expect(await (await table.refresh()).scan().count()).toBe(left)
+      expect((await paths(store)).filter((p) => p.endsWith('.parquet'))).toHaveLength(left)
+    }
+  })
+
+  it('when another change of the same table was staged leaves no file', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    const table = await lake.createTable('x.a', numbers)
+    const tx = lake.transaction()
+    const staged = await Promise.allSettled(
+      [1, 2].map((n) => tx.upsert(table, [{ n }], { key: ['n'] })),
+    )
+    expect(staged.map((s) => s.status).sort()).toEqual(['fulfilled', 'rejected'])
+    await tx.commit()
+    expect(await (await table.refresh()).scan().count()).toBe(1)
+    expect((await paths(store)).filter((p) => p.endsWith('.parquet'))).toHaveLength(1)
+  })
+})

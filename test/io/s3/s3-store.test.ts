@@ -285,6 +285,17 @@ describe('listing', () => {
     await rejectionOf('UNSUPPORTED_STORE', read())
   })
 
+  it('does not pass off a page as the whole list', async () => {
+    fake.intervene = () =>
+      answerXml(
+        '<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>',
+      )
+    const read = async (): Promise<void> => {
+      for await (const _ of newStore().list('s3://bucket/'));
+    }
+    await rejectionOf('STORE_UNAVAILABLE', read())
+  })
+
   it('refuses directory buckets, which have no order', async () => {
     const list = newStore().list('s3://name--euc1-az1--x-s3/folder/')
     await rejectionOf('UNSUPPORTED_STORE', list.next())
@@ -463,6 +474,8 @@ describe('secrets', () => {
     { credentials: { accessKeyId: 'CANARY', secretAccessKey: '' } },
     { partSizeBytes: 1 },
     { maxSockets: 0 },
+    { retry: { numRetries: -1 } },
+    { retry: { retries: 3 } } as S3Options,
     { CANARYsecret: 1 } as S3Options,
   ])('are in no complaint about options (%#)', async (options) => {
     const name = Object.keys(options)[0] as string
