@@ -207,8 +207,9 @@ describe.each(VERSIONS)('rowDelta, format version %i', (version) => {
     void table
     const after = await lake.table('x.a')
     const plan = await after.scan().plan()
-    expect(plan.report.deleteFiles).toBe(1)
-    expect(plan.report.manifests).toBeLessThanOrEqual(3)
+    // Vectors are replaced; position deletes are merged by size, each delete a few times at most.
+    expect(plan.report.deleteFiles).toBeLessThanOrEqual(version === 3 ? 1 : 5)
+    expect(plan.report.manifests).toBeLessThanOrEqual(version === 3 ? 3 : 9)
     expect(await after.scan().count()).toBe(70)
     await expectSound(after)
   })

@@ -16,7 +16,7 @@ import { isAncestorOf } from '../../spec/refs.ts'
 import type { Operation } from '../../spec/snapshot.ts'
 import type { MetadataUpdate } from '../../spec/updates.ts'
 import { type CommitAttempt, deleteQuietly } from '../commit.ts'
-import { referencedPath } from '../deletes/delete-index.ts'
+import { type FileDeletes, referencedPath } from '../deletes/delete-index.ts'
 import type { Environment } from '../environment.ts'
 import { deletesKey, type LiveFile, LiveFiles } from '../live-files.ts'
 import { ManifestMerger } from '../manifest-merge.ts'
@@ -103,7 +103,7 @@ export class RowDeltaOperation {
     const nothing = isEmptyChange(this.#change) && this.#files.length === 0
     if (nothing && !this.#options.allowEmpty) return []
     const number = ++this.#attempts
-    const deletes = await this.#resolveDeletes(live, attempt)
+    const deletes = await this.#resolveDeletes(live, base.formatVersion, attempt)
     const summary = new SnapshotSummaryBuilder()
     for (const file of this.#files) summary.addedFile(file)
     const added = this.#added
@@ -131,7 +131,7 @@ export class RowDeltaOperation {
         summary,
       },
       attempt,
-      { ...this.#change.properties, ...this.#options.snapshotProperties },
+      { ...this.#options.snapshotProperties, ...this.#change.properties },
     )
   }
 
@@ -201,7 +201,11 @@ export class RowDeltaOperation {
   }
 
   /** What has to be written for the deletes on this base: vectors in place of old ones, whole files removed. */
-  async #resolveDeletes(live: LiveFiles, attempt: CommitAttempt): Promise<ResolvedDeletes> {
+  async #resolveDeletes(
+    live: LiveFiles,
+    formatVersion: 2 | 3,
+    attempt: CommitAttempt,
+  ): Promise<ResolvedDeletes> {
     const removed: LiveFile[] = []
     const rows: { file: LiveFile; all: PositionBitmap; ours: PositionBitmap }[] = []
     for (const path of this.#change.removed.keys()) removed.push(liveFile(live, path))
@@ -223,7 +227,9 @@ export class RowDeltaOperation {
         entry.file.content === 'position-deletes' ? referencedPath(entry.file) : undefined
       return path !== undefined && touched.has(this.#env.canonicalPath(path))
     })
-    return { removed, rows, superseded }
+    if (formatVersion === 3) return { removed, rows, superseded }
+    const kept = new Set(rows.flatMap((r) => keptPositionDeletes(live.deletesOf(r.file), r.ours)))
+    return { removed, rows, superseded: superseded.filter(({ entry }) => !kept.has(entry)) }
   }
 
   #dataManifests(
@@ -383,6 +389,28 @@ interface ResolvedDeletes {
   }[]
   /** Delete files that the new ones replace, or whose data file is removed. */
   readonly superseded: readonly LiveFile[]
+}
+
+/**
+ * Position delete files of a data file that stay beside new deletes: those that are much larger than what is merged. So
+ * every delete is written again a few times at most, however many commits there are, and a data file has few delete
+ * files: each is more than twice as large as the next.
+ */
+function keptPositionDeletes(
+  deletes: FileDeletes | undefined,
+  ours: PositionBitmap,
+): readonly ManifestEntry[] {
+  const own = (deletes?.positions ?? [])
+    .filter(({ file }) => referencedPath(file) !== undefined)
+    .sort((a, b) => a.file.recordCount - b.file.recordCount)
+  let merged = ours.cardinality
+  let count = 0
+  for (const { file } of own) {
+    if (file.recordCount > 2 * merged) break
+    merged += file.recordCount
+    count++
+  }
+  return own.slice(count)
 }
 
 function liveFile(live: LiveFiles, path: string): LiveFile {
