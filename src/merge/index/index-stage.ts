@@ -104,12 +104,14 @@ export class IndexStage {
   relocate(keys: EncodedKeys, rows: Int32Array, fileId: number, positions: Uint32Array): void {
     this.#checkTarget(fileId)
     const slots = this.#contents.table.probe(keys, rows)
-    const found = Int32Array.from(slots.keys()).filter((i) => (slots[i] as number) >= 0)
-    this.move(
-      found.map((i) => slots[i] as number),
-      fileId,
-      Uint32Array.from(found, (i) => positions[i] as number),
-    )
+    const places = positions.slice()
+    let found = 0
+    for (let i = 0; i < slots.length; i++) {
+      if ((slots[i] as number) < 0) continue
+      slots[found] = slots[i] as number
+      places[found++] = positions[i] as number
+    }
+    this.move(slots.subarray(0, found), fileId, places.subarray(0, found))
   }
 
   /**

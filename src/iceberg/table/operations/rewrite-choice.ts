@@ -7,8 +7,8 @@ import type { RowChangeMode } from '../../spec/properties.ts'
 import { partitionKey } from '../../spec/value-compare.ts'
 import type { LiveFiles } from '../live-files.ts'
 
-/** Partitions of at most so many bytes are written anew: that takes about as long as one commit. */
-const SMALL_PARTITION_BYTES = 2 * 1024 * 1024
+/** Partitions of at most so many bytes are written anew: measured, that takes no longer than writing deletes beside them. */
+const SMALL_PARTITION_BYTES = 128 * 1024
 /** From this part of a file's rows on, reading them past their deletes would cost more than writing the others anew. */
 const LARGE_SHARE = 0.3
 
