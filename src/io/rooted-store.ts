@@ -76,7 +76,10 @@ export class RootedStore implements ObjectStore {
   }
 
   async delete(paths: readonly string[], options?: RequestOptions): Promise<void> {
-    return this.#inner.delete(await Promise.all(paths.map((p) => this.#resolveForWriting(p))), options)
+    return this.#inner.delete(
+      await Promise.all(paths.map((p) => this.#resolveForWriting(p))),
+      options,
+    )
   }
 
   now(options?: RequestOptions): Promise<number> {
