@@ -312,13 +312,15 @@ export function caseOf(name: string): Case {
   }
 }
 
+const RUN = 'npx vitest run test/faults/crash-matrix-1.test.ts'
+
 /** Runs cases and gives a line for each that failed, with which it can be repeated. */
 export async function failuresOf(cases: Iterable<Case>): Promise<string[]> {
   const failures: string[] = []
   for (const one of cases) {
     await runCase(one).catch((error: unknown) => {
       const line = String(error instanceof Error ? error.message : error).split('\n')[0]
-      failures.push(`FLOE_FAULT_REPLAY='${nameOf(one)}'  ${line}`)
+      failures.push(`FLOE_FAULT_REPLAY='${nameOf(one)}' ${RUN}  # ${line}`)
     })
   }
   return failures

@@ -1,5 +1,5 @@
 /**
- * Random cases of the matrix that crash-matrix.test.ts leaves out: all kinds of faults, rivals at any moment, processes
+ * Random cases of the matrix that crash-matrix.ts leaves out: all kinds of faults, rivals at any moment, processes
  * that go on after a fault, and those that die of a second one. reliability.md S2, S5.
  *
  * FLOE_FAULT_CASES and FLOE_FAULT_SEED change how many, and which.

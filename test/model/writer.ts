@@ -1,8 +1,8 @@
 /** A writer of a sequence: a lake of its own, and handles that may be older than what others have committed. */
-import type { Lake, Table, Transaction, Where } from '../../src/index.ts'
+import type { Lake, Table, Transaction, UpsertOptions, Where } from '../../src/index.ts'
 import type { FaultyStore } from '../../src/testing/index.ts'
-import type { Change, Condition, Values } from './row-model.ts'
-import { PARTS, type TableName } from './world.ts'
+import type { Change, Condition, UpsertRules, Values } from './row-model.ts'
+import { FIRST_ROWS, PARTS, type TableName } from './world.ts'
 
 export type Mode = 'auto' | 'copy-on-write' | 'merge-on-read'
 
@@ -67,14 +67,13 @@ export async function act(
       return
     }
     case 'upsert': {
-      const rows = upsertRows(random, pick, counter)
-      const deletesPart = random() < 0.3 ? 'b' : undefined
-      note({ kind: 'upsert', rows, deletesPart })
-      const { snapshotId } = await table.upsert(rows, {
+      const { rows, rules } = randomUpsert(random, pick, counter)
+      note({ kind: 'upsert', rows, rules })
+      const input = rows.map((row) => ({ ...row }))
+      const { snapshotId } = await table.upsert(input, {
         ...options,
-        key: ['id'],
         mode,
-        ...(deletesPart === undefined ? {} : { deleteWhen: { part: deletesPart } }),
+        ...upsertOptions(rules),
       })
       if (snapshotId !== null) step.snapshots.add(name)
       return
@@ -98,10 +97,29 @@ export async function act(
         note({ kind: 'delete', where }, 'x.u')
         await tx.deleteWhere('x.u', whereOf(where), { mode })
       })
+    case 'upserts':
+      return inTransaction(writer, step, options, async (tx) => {
+        const other = name === 'x.t' ? 'x.u' : 'x.t'
+        const appended = freshRows(pick, counter, 1)
+        note({ kind: 'append', rows: appended }, other)
+        await tx.append(other, appended)
+        const { rows, rules } = randomUpsert(random, pick, counter)
+        note({ kind: 'upsert', rows, rules })
+        await tx.upsert(name, rows, { mode, ...upsertOptions(rules) })
+      })
   }
 }
 
-export const STEP_KINDS = ['append', 'delete', 'replace', 'both', 'properties', 'upsert'] as const
+export const STEP_KINDS = [
+  'append',
+  'delete',
+  'replace',
+  'both',
+  'properties',
+  'upsert',
+  'upsert',
+  'upserts',
+] as const
 export type StepKind = (typeof STEP_KINDS)[number]
 
 async function handleOf(writer: Writer, name: TableName, refresh: boolean): Promise<Table> {
@@ -172,14 +190,52 @@ function freshRows(
   })
 }
 
-/** Rows of different keys, most of them those of rows that are there from the start. */
-function upsertRows(
+/** Rows and what is done with them. Most of their keys are those of rows that are there from the start. */
+function randomUpsert(
   random: () => number,
   pick: <T>(items: readonly T[]) => T,
   counter: Counter,
-): readonly Values[] {
-  const ids = new Set(Array.from({ length: 1 + Math.floor(random() * 3) }, () => upsertKey(random)))
-  return [...ids].map((id) => ({ id, part: pick(PARTS), n: counter.next++ }))
+): { readonly rows: readonly Values[]; readonly rules: UpsertRules } {
+  const keeps = random() < 0.3 ? pick(['latest', 'first'] as const) : undefined
+  const rules: UpsertRules = {
+    inSequence: random() < 0.3,
+    existingWins: random() < 0.5,
+    keeps,
+    deletesPart: random() < 0.3 ? 'b' : undefined,
+    rewrites: random() < 0.2,
+    changes: random() < 0.4 ? pick(PARTIAL) : undefined,
+  }
+  const rows: Values[] = []
+  const count = 1 + Math.floor(random() * (keeps === undefined ? 3 : 5))
+  for (let i = 0; i < count; i++) {
+    const id = keeps !== undefined && random() < 0.5 ? (rows[0]?.id ?? 0) : upsertKey(random)
+    if (keeps === undefined && rows.some((row) => row.id === id)) continue
+    const asItWas = random() < 0.2 ? FIRST_ROWS[id] : undefined
+    rows.push(asItWas ?? { id, part: pick(PARTS), n: upsertNumber(random, rules, counter) })
+  }
+  return { rows, rules }
+}
+
+const PARTIAL = ['part', 'n', 'part, not to null', 'n, added'] as const
+
+/** Some are older than what is there, and some of one source are equal. */
+function upsertNumber(random: () => number, { inSequence }: UpsertRules, counter: Counter): number {
+  if (!inSequence || random() < 0.5) return counter.next++
+  return random() < 0.5 ? counter.next - 1 : Math.floor(random() * counter.next)
+}
+
+function upsertOptions(rules: UpsertRules): UpsertOptions {
+  const { inSequence, existingWins, keeps, deletesPart, rewrites, changes } = rules
+  return {
+    key: ['id'],
+    ...(inSequence ? { sequenceBy: ['n'], ties: existingWins ? 'existing' : 'incoming' } : {}),
+    ...(keeps === undefined ? {} : { onDuplicate: keeps }),
+    ...(deletesPart === undefined ? {} : { deleteWhen: { part: deletesPart } }),
+    ...(rewrites ? { skipUnchanged: false } : {}),
+    ...(changes === 'part' || changes === 'n' ? { update: [changes] } : {}),
+    ...(changes === 'part, not to null' ? { ignoreNullUpdates: ['part'] } : {}),
+    ...(changes === 'n, added' ? { increment: ['n'] } : {}),
+  }
 }
 
 /** 0 to 6 are there; from 50 on they are nobody's until an upsert inserts them. */
@@ -190,13 +246,20 @@ function upsertKey(random: () => number): number {
 
 function randomCondition(random: () => number, pick: <T>(items: readonly T[]) => T): Condition {
   const id = Math.floor(random() * 8)
-  switch (Math.floor(random() * 5)) {
+  switch (Math.floor(random() * 12)) {
     case 0:
-      return { kind: 'part', is: pick(PARTS) }
     case 1:
-      return { kind: 'not-part', is: 'a' }
+      return { kind: 'part', is: pick(PARTS) }
     case 2:
+      return { kind: 'not-part', is: 'a' }
+    case 3:
       return { kind: 'either', id, part: 'b' }
+    case 4:
+      return { kind: 'neither', id, part: 'b' }
+    case 5:
+      return { kind: 'has-part' }
+    case 6:
+      return { kind: 'parts', are: ['b'], orNone: random() < 0.5 }
     default:
       return { kind: 'ids', from: id, to: id + 1 + Math.floor(random() * 3) }
   }
@@ -208,9 +271,17 @@ function whereOf(condition: Condition): Where {
       return { id: { gte: condition.from, lt: condition.to } }
     case 'part':
       return { part: condition.is }
+    case 'has-part':
+      return { part: { isNull: false } }
+    case 'parts': {
+      const named = { part: { in: condition.are } }
+      return condition.orNone ? { or: [named, { part: { isNull: true } }] } : named
+    }
     case 'not-part':
       return { part: { ne: condition.is } }
     case 'either':
       return { or: [{ id: condition.id }, { part: condition.part }] }
+    case 'neither':
+      return { not: { or: [{ id: condition.id }, { part: condition.part }] } }
   }
 }

@@ -7,11 +7,12 @@
  */
 import { FloeError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
-import { type AvroType, parseAvroSchema } from './avro-schema.ts'
+import type { AvroType } from './avro-schema.ts'
 import { AvroBudget } from './budget.ts'
 import { checkCodec, decompressBlock } from './codec.ts'
 import { AvroCursor } from './cursor.ts'
 import { minimumBytes } from './minimum-bytes.ts'
+import { avroSchemaOf } from './schema-cache.ts'
 
 /** A block of records, decompressed; read exactly `count` of them, then call `cursor.expectEnd()`. */
 export interface AvroBlock {
@@ -53,7 +54,7 @@ export class AvroContainer {
     checkCodec(this.codec, file)
     const schema = this.metadata.get('avro.schema')
     if (schema === undefined) throw cursor.corrupt('the header has no avro.schema')
-    this.schema = parseAvroSchema(schema, file, limits)
+    this.schema = avroSchemaOf(schema, file, limits)
   }
 
   /** A header entry as text; undefined if it is absent or not UTF-8. */
@@ -75,7 +76,7 @@ export class AvroContainer {
     const cursor = new AvroCursor(this.bytes, this.budget, { start: this.start })
     const recordBytes = minimumBytes(this.schema)
     let budget = Math.max(this.limits.avroBlockBytes, MAX_RATIO * this.bytes.byteLength)
-    let sizeHint = 64 * 1024
+    let sizeHint: number | undefined
     while (cursor.remaining > 0) {
       const offset = cursor.pos
       const count = cursor.readLong()
@@ -87,7 +88,7 @@ export class AvroContainer {
       }
       const data = decompressBlock(this.codec, this.bytes.subarray(start, start + size), {
         maxBytes: Math.max(1, Math.min(this.limits.avroBlockBytes, budget)),
-        sizeHint,
+        sizeHint: sizeHint ?? Math.min(64 * 1024, USUAL_RATIO * size),
         file: this.file,
         offset,
       })
@@ -119,7 +120,9 @@ export class AvroContainer {
 export const AVRO_MAGIC: Uint8Array = Uint8Array.of(0x4f, 0x62, 0x6a, 1)
 export const SYNC_BYTES = 16
 const MAGIC_BYTES = 4
-/** Real manifests compress up to about 30 to 1; more than this over a whole file is a bomb. */
+/** Real manifests compress up to about this; the room for a first block is made by it. */
+const USUAL_RATIO = 32
+/** More than this over a whole file is a bomb. */
 const MAX_RATIO = 256
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
