@@ -13,6 +13,15 @@ export interface JsonObject {
   [key: string]: JsonValue
 }
 
+/** JSON text to be written as it is, for values that are the same in document after document. Never made by parsing. */
+export class RawJson {
+  readonly text: string
+
+  constructor(value: JsonValue) {
+    this.text = stringifyJson(value)
+  }
+}
+
 /** An empty object without a prototype. */
 export function jsonObject(): JsonObject {
   return Object.create(null) as JsonObject
@@ -57,6 +66,7 @@ export function stringifyJson(value: JsonValue): string {
       return numberText(value)
   }
   if (value === null) return 'null'
+  if (value instanceof RawJson) return value.text
   if (Array.isArray(value)) {
     let out = '['
     for (let i = 0; i < value.length; i++) {

@@ -116,8 +116,15 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
   return metadata
 }
 
-/** Metadata of version 2 or 3 as JSON. @throws FORMAT_VERSION for version 1, which is not written. */
-export function metadataToJson(m: TableMetadata): JsonObject {
+/**
+ * Metadata of version 2 or 3 as JSON.
+ * @param snapshotJson how snapshots become JSON, for who knows some already.
+ * @throws FORMAT_VERSION for version 1, which is not written.
+ */
+export function metadataToJson(
+  m: TableMetadata,
+  snapshotJson: (snapshot: Snapshot, formatVersion: FormatVersion) => JsonValue = snapshotToJson,
+): JsonObject {
   if (m.formatVersion === 1) {
     throw new FloeError(
       'FORMAT_VERSION',
@@ -148,7 +155,7 @@ export function metadataToJson(m: TableMetadata): JsonObject {
   const refs = jsonObject()
   for (const [name, ref] of m.refs) refs[name] = refToJson(ref)
   out['refs'] = refs
-  out['snapshots'] = m.snapshots.map((s) => snapshotToJson(s, m.formatVersion))
+  out['snapshots'] = m.snapshots.map((s) => snapshotJson(s, m.formatVersion))
   out['statistics'] = m.statistics.map(statisticsToJson)
   out['partition-statistics'] = m.partitionStatistics.map(partitionStatisticsToJson)
   out['snapshot-log'] = m.snapshotLog.map((entry) => {
