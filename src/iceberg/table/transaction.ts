@@ -32,7 +32,10 @@ import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
 
 export interface TransactionOptions {
-  /** Idempotency token, kept as `floe.commit-id` in each snapshot. Default: a UUIDv7. */
+  /**
+   * Idempotency token, kept as `floe.commit-id` in each snapshot: what has it is not done again. It stands for one set
+   * of changes: found in the history of one of the tables, it is taken for done in all of them. Default: a UUIDv7.
+   */
   readonly commitId?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
