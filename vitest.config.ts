@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** Where .ci/run wants the counts of a run. */
@@ -10,6 +11,8 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Two cores are both for the tests: by default one of them would be left to the process that starts them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: summary === undefined ? ['default'] : ['default', 'json'],
     ...(summary === undefined ? {} : { outputFile: { json: summary } }),
   },
