@@ -11,8 +11,8 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    // The default leaves one core to a developer's other work.
-    maxWorkers: availableParallelism(),
+    // Two cores are both for the tests: by default one of them would be left to the process that starts them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: summary === undefined ? ['default'] : ['default', 'json'],
     ...(summary === undefined ? {} : { outputFile: { json: summary } }),
   },

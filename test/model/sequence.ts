@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import { isFloeError, type Lake, openLake, type Table } from '../../src/index.ts'
 import { type FaultyStore, seededRandom } from '../../src/testing/index.ts'
 import { type FakeRuntime, fakeRuntime } from '../support/fake-runtime.ts'
-import { apply, type ModelRow } from './row-model.ts'
+import { apply, type Change, type ModelRow } from './row-model.ts'
 import { Turns } from './turns.ts'
 import { FIRST_ROWS, LOCATION, lakeOf, type Shape, TABLES, type TableName } from './world.ts'
 import { act, type Counter, STEP_KINDS, type Step, valuesOf, type Writer } from './writer.ts'
@@ -76,6 +76,7 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
     )
     for (const step of steps) {
       log.push(`${step.commitId} ${step.text} ${step.aborts ? 'aborts ' : ''}-> ${step.outcome}`)
+      for (const [name, change] of step.changes) log.push(`  ${name} ${textOf(change)}`)
       outcomes.set(step.outcome, (outcomes.get(step.outcome) ?? 0) + 1)
     }
     commits += await checkRound(watcher, shape, models, steps, log)
@@ -84,6 +85,10 @@ export async function runSequence(seed: number, log: string[] = []): Promise<Seq
   await checkEnd(watcher, setup, runtime, random() < 0.2 ? 'all' : 'none')
   const trace = setup.trace.map((c) => `${c.process} ${c.verb} ${c.path} ${c.outcome}`)
   return { commits, outcomes, trace }
+}
+
+function textOf(change: Change): string {
+  return JSON.stringify(change, (_, value) => (typeof value === 'bigint' ? String(value) : value))
 }
 
 function pickOf<T>(random: () => number, items: readonly T[]): T {

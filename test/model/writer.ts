@@ -211,17 +211,32 @@ function randomUpsert(
     const id = keeps !== undefined && random() < 0.5 ? (rows[0]?.id ?? 0) : upsertKey(random)
     if (keeps === undefined && rows.some((row) => row.id === id)) continue
     const asItWas = random() < 0.2 ? FIRST_ROWS[id] : undefined
-    rows.push(asItWas ?? { id, part: pick(PARTS), n: upsertNumber(random, rules, counter) })
+    rows.push(asItWas ?? { id, part: pick(PARTS), n: upsertNumber(random, id, rules, counter) })
   }
   return { rows, rules }
 }
 
 const PARTIAL = ['part', 'n', 'part, not to null', 'n, added'] as const
 
-/** Some are older than what is there, and some of one source are equal. */
-function upsertNumber(random: () => number, { inSequence }: UpsertRules, counter: Counter): number {
-  if (!inSequence || random() < 0.5) return counter.next++
-  return random() < 0.5 ? counter.next - 1 : Math.floor(random() * counter.next)
+/** In sequence, some are older than what is there, some as old, and some of one source are equal. */
+function upsertNumber(
+  random: () => number,
+  id: number,
+  { inSequence }: UpsertRules,
+  counter: Counter,
+): number {
+  if (!inSequence) return counter.next++
+  switch (Math.floor(random() * 4)) {
+    case 0:
+      return counter.next - 1
+    case 1:
+      // That of the row that is there from the start.
+      return id
+    case 2:
+      return Math.floor(random() * counter.next)
+    default:
+      return counter.next++
+  }
 }
 
 function upsertOptions(rules: UpsertRules): UpsertOptions {
