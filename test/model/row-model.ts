@@ -165,12 +165,17 @@ function inOrder(source: readonly Values[], id: number, rules: UpsertRules): rea
 }
 
 /** A row after another of its key. */
-function changed(before: Values | undefined, row: Values, { changes }: UpsertRules): Values {
+function changed(
+  before: Values | undefined,
+  row: Values,
+  { changes, inSequence }: UpsertRules,
+): Values {
   if (before === undefined || changes === undefined) return { id: row.id, part: row.part, n: row.n }
   const { id, part, n } = before
   switch (changes) {
     case 'part':
-      return { id, part: row.part, n }
+      // A row that changes anything is what later ones have to be newer than.
+      return { id, part: row.part, n: inSequence ? row.n : n }
     case 'n':
       return { id, part, n: row.n }
     case 'part, not to null':
