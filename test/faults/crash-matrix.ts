@@ -1,9 +1,11 @@
 /**
- * Every operation, stopped at every one of its store calls, in parts that run side by side: what was acknowledged is there once, the rest is absent or
- * whole, the table is sound, the next writer succeeds. reliability.md S2; known-bugs.md 1–5, 33.
+ * Every operation, stopped at every one of its store calls, in parts that run side by side: what was acknowledged is
+ * there once, the rest is absent or whole, the table is sound, the next writer succeeds. reliability.md S2;
+ * known-bugs.md 1–5, 33.
  *
  * Complete for death × {before, after, torn} × {alone, a rival before that call, a rival before the first commit};
- * FLOE_FAULT_EXHAUSTIVE=1 for every kind of fault × every rival at every moment × death or not, of which sampled-faults.test.ts takes some.
+ * FLOE_FAULT_EXHAUSTIVE=1 for every kind of fault × every rival at every moment × death or not, of which
+ * sampled-faults.test.ts takes some.
  * FLOE_FAULT_REPLAY='append/17/torn/append@first/crash' runs one case and prints its calls.
  */
 import { describe, expect, it } from 'vitest'
