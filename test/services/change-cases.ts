@@ -92,7 +92,8 @@ export const CHANGE_CASES: readonly ChangeCase[] = [
       // Both files: several vectors in one Puffin file.
       deleteIds('merge-on-read', [0, 39, 41, 42], async ({ table, formatVersion }) => {
         expect(await deletesOf(table)).toEqual(
-          formatVersion === 3 ? { vectors: 2, files: 1 } : { vectors: 0, files: 2 },
+          // Position deletes that are much larger than the new ones stay beside them.
+          formatVersion === 3 ? { vectors: 2, files: 1 } : { vectors: 0, files: 3 },
         )
       }),
       append(orderRows(50, 55)),
@@ -101,9 +102,9 @@ export const CHANGE_CASES: readonly ChangeCase[] = [
         name: 'delete all from 40 to 49',
         where: and(gtEq('id', 40), lt('id', 50)),
         matches: (row) => (row['id'] as number) >= 40 && (row['id'] as number) < 50,
-        check: async (outcome, { table }) => {
+        check: async (outcome, { table, formatVersion }) => {
           expect(outcome).toMatchObject({ filesRemoved: 1, filesRead: 0, rowsDeleted: 8 })
-          expect((await deletesOf(table)).files).toBe(1)
+          expect((await deletesOf(table)).files).toBe(formatVersion === 3 ? 1 : 2)
         },
       }),
     ],
