@@ -6,7 +6,9 @@ import { identifierText } from '../catalog/identifier.ts'
 import { decodeMetadataFile } from '../metadata-file/metadata-file.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import type { PartitionSpec } from '../spec/partition-spec.ts'
+import { findSnapshot } from '../spec/refs.ts'
 import type { Schema } from '../spec/schema.ts'
+import type { Snapshot } from '../spec/snapshot.ts'
 import type { SortOrder } from '../spec/sort-order.ts'
 import type { Environment } from './environment.ts'
 
@@ -43,6 +45,12 @@ export function noSuchTable(identifier: TableIdentifier): FloeError {
   return new FloeError('NO_SUCH_TABLE', `There is no table ${table}. See lake.listTables()`, {
     context: { table },
   })
+}
+
+/** The snapshot that readers see; undefined for a table without one. */
+export function currentSnapshot(metadata: TableMetadata): Snapshot | undefined {
+  const { currentSnapshotId } = metadata
+  return currentSnapshotId === undefined ? undefined : findSnapshot(metadata, currentSnapshotId)
 }
 
 /** The schema that writers use now. */

@@ -12,7 +12,6 @@ import type { ContentFile } from '../manifest/entry.ts'
 import type { Expression } from '../spec/expressions/expression.ts'
 import { toExpression, type Where } from '../spec/expressions/where.ts'
 import type { RowChangeMode } from '../spec/properties.ts'
-import { findSnapshot } from '../spec/refs.ts'
 import {
   COMMIT_ID_KEY,
   type CommitResult,
@@ -26,7 +25,7 @@ import { DeleteWherePlanner } from './operations/delete-where.ts'
 import { explicitChange, type RowDeletes } from './operations/explicit-delta.ts'
 import { NO_CHANGE, type RowChangePlanner } from './operations/row-change.ts'
 import { TableStage } from './table-stage.ts'
-import { noSuchTable, readTableState, type TableState } from './table-state.ts'
+import { currentSnapshot, noSuchTable, readTableState, type TableState } from './table-state.ts'
 import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
@@ -344,11 +343,7 @@ export class Transaction {
 
   #liveFiles(state: TableState, signal: AbortSignal | undefined): Promise<LiveFiles> {
     const { metadata } = state
-    const snapshot =
-      metadata.currentSnapshotId === undefined
-        ? undefined
-        : findSnapshot(metadata, metadata.currentSnapshotId)
-    return LiveFiles.load(this.#env, metadata, snapshot, signal)
+    return LiveFiles.load(this.#env, metadata, currentSnapshot(metadata), signal)
   }
 
   /** Writes rows as data files; if that fails, none is left. */

@@ -1,4 +1,5 @@
 /** Puts of whole objects: plain ones, which may be repeated, and conditional ones, which are sent once. */
+import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 import { FloeError, isFloeError } from '../../core/errors.ts'
 import { backoffMs } from '../../core/retry.ts'
 import type { PutIfAbsentResult } from '../store.ts'
@@ -22,19 +23,21 @@ export async function putWhole(
   subject: RequestSubject,
   bytes: Uint8Array,
 ): Promise<void> {
-  const { bucket, key } = parseS3Object(subject.path)
   await connection.repeatable(subject, (client, sdk, send) =>
-    client.send(
-      new sdk.PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: bytes,
-        ContentLength: bytes.length,
-        ChecksumAlgorithm: 'CRC32',
-      }),
-      send,
-    ),
+    client.send(new sdk.PutObjectCommand(wholeObject(subject.path, bytes)), send),
   )
+}
+
+/** A put of all bytes at once. */
+function wholeObject(path: string, bytes: Uint8Array): PutObjectCommandInput {
+  const { bucket, key } = parseS3Object(path)
+  return {
+    Bucket: bucket,
+    Key: key,
+    Body: bytes,
+    ContentLength: bytes.length,
+    ChecksumAlgorithm: 'CRC32',
+  }
 }
 
 /**
@@ -71,19 +74,9 @@ async function putWholeIfAbsent(
   subject: RequestSubject,
   bytes: Uint8Array,
 ): Promise<void> {
-  const { bucket, key } = parseS3Object(subject.path)
+  const input = { ...wholeObject(subject.path, bytes), IfNoneMatch: '*' }
   await connection.once(subject, (client, sdk, send) =>
-    client.send(
-      new sdk.PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: bytes,
-        ContentLength: bytes.length,
-        ChecksumAlgorithm: 'CRC32',
-        IfNoneMatch: '*',
-      }),
-      send,
-    ),
+    client.send(new sdk.PutObjectCommand(input), send),
   )
 }
 

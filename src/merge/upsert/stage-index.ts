@@ -1,5 +1,4 @@
 /** What the key index will be once an upsert is committed. merge.md MG-36. */
-import type { Environment } from '../../iceberg/table/environment.ts'
 import type { RowChange } from '../../iceberg/table/operations/row-change.ts'
 import type { IndexStage } from '../index/index-stage.ts'
 import type { Decision } from './decision.ts'
@@ -8,7 +7,6 @@ import type { UpsertRows } from './upsert-input.ts'
 import type { CopiedBatch, WrittenRows } from './write-rows.ts'
 
 export interface IndexChange {
-  readonly env: Environment
   readonly change: RowChange
   readonly decision: Decision
   readonly targets: Targets

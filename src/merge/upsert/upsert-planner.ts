@@ -106,7 +106,6 @@ export class KeyedUpsertPlanner implements UpsertPlanner {
     const change = rowChange(live, touched, rewritten, written)
     try {
       this.#stage = stageIndex(stage, {
-        env,
         change,
         decision,
         targets,

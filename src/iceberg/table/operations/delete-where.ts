@@ -13,14 +13,13 @@ import { bindExpression } from '../../spec/expressions/bind.ts'
 import type { BoundExpression, Expression } from '../../spec/expressions/expression.ts'
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { isolationLevel, type RowChangeMode, rowChangeMode } from '../../spec/properties.ts'
-import { findSnapshot } from '../../spec/refs.ts'
 import { COMMIT_ID_KEY } from '../commit.ts'
 import { POS_COLUMN } from '../deletes/reserved-fields.ts'
 import type { Environment } from '../environment.ts'
 import { deletesKey, type LiveFile, type LiveFiles } from '../live-files.ts'
 import { type FileScanTask, fileMightMatch, planScan } from '../scan/plan.ts'
 import { readTasks } from '../scan/read.ts'
-import { currentSchema, type TableState } from '../table-state.ts'
+import { currentSchema, currentSnapshot, type TableState } from '../table-state.ts'
 import { DataWriter } from '../write/data-writer.ts'
 import { copiedRows } from './copy-rows.ts'
 import { filesToRewrite } from './rewrite-choice.ts'
@@ -103,10 +102,7 @@ export class DeleteWherePlanner implements RowChangePlanner {
     this.#outcome = NOTHING
     const schema = currentSchema(metadata)
     const filter = this.#filter(metadata)
-    const snapshot =
-      metadata.currentSnapshotId === undefined
-        ? undefined
-        : findSnapshot(metadata, metadata.currentSnapshotId)
+    const snapshot = currentSnapshot(metadata)
     const { tasks } = await planScan(this.#env, { metadata, snapshot, schema, filter, signal })
     const matches = await parallelMap(tasks, this.#env.pool.size + 1, (task) => {
       throwIfAborted(signal, 'Deleting rows')
