@@ -13,12 +13,12 @@ export interface JsonObject {
   [key: string]: JsonValue
 }
 
-/** JSON text to be written as it is, for values that are the same in document after document. Never made by parsing. */
+/** JSON bytes to be written as they are, for values that are the same in document after document. Never parsed. */
 export class RawJson {
-  readonly text: string
+  readonly bytes: Uint8Array
 
   constructor(value: JsonValue) {
-    this.text = stringifyJson(value)
+    this.bytes = Buffer.from(stringifyJson(value))
   }
 }
 
@@ -66,7 +66,7 @@ export function stringifyJson(value: JsonValue): string {
       return numberText(value)
   }
   if (value === null) return 'null'
-  if (value instanceof RawJson) return value.text
+  if (value instanceof RawJson) return Buffer.from(value.bytes).toString()
   if (Array.isArray(value)) {
     let out = '['
     for (let i = 0; i < value.length; i++) {
@@ -89,6 +89,40 @@ export function stringifyJson(value: JsonValue): string {
   }
   return `${out}}`
 }
+
+/** Serializes as {@link stringifyJson} does, to UTF-8; {@link RawJson} is copied. @throws BAD_JSON */
+export function encodeJson(value: JsonValue): Uint8Array {
+  const pieces: Uint8Array[] = []
+  let text = ''
+  const add = (item: JsonValue): void => {
+    if (item instanceof RawJson) {
+      pieces.push(text === ',' ? COMMA : Buffer.from(text), item.bytes)
+      text = ''
+    } else if (Array.isArray(item)) {
+      text += '['
+      for (let i = 0; i < item.length; i++) {
+        if (i > 0) text += ','
+        add(item[i] as JsonValue)
+      }
+      text += ']'
+    } else if (typeof item === 'object' && item !== null) {
+      text += '{'
+      let first = true
+      for (const [key, field] of Object.entries(item)) {
+        if (field === undefined) continue
+        text += `${first ? '' : ','}${JSON.stringify(key)}:`
+        first = false
+        add(field)
+      }
+      text += '}'
+    } else text += stringifyJson(item)
+  }
+  add(value)
+  pieces.push(Buffer.from(text))
+  return Buffer.concat(pieces)
+}
+
+const COMMA = Buffer.from(',')
 
 /** True for a scalar that JSON.stringify writes as it should be. */
 function isExact(value: JsonValue | undefined): boolean {

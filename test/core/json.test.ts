@@ -9,10 +9,12 @@ import {
   asObject,
   asSafeLong,
   asString,
+  encodeJson,
   type JsonValue,
   jsonObject,
   parseJson,
   parseJsonBytes,
+  RawJson,
   stringifyJson,
 } from '../../src/core/json.ts'
 import { errorOf } from '../support/expect-error.ts'
@@ -104,6 +106,24 @@ describe('equivalence with JSON.parse', () => {
         expect(stringifyJson(again)).toBe(text)
         expect(plain(again)).toEqual(plain(value))
       }),
+    )
+  })
+
+  it('encodes as it serializes, whatever of it is encoded already', () => {
+    fc.assert(
+      fc.property(
+        fc.array(jsonValue, { maxLength: 6 }),
+        fc.infiniteStream(fc.boolean()),
+        (values, raw) => {
+          const some = values.map((value) =>
+            raw.next().value === true ? (new RawJson(value) as unknown as JsonValue) : value,
+          )
+          const text = stringifyJson({ values, more: { values } })
+          const bytes = encodeJson({ values: some, more: { values: some } })
+          expect(Buffer.from(bytes).equals(Buffer.from(text))).toBe(true)
+          expect(stringifyJson(some)).toBe(stringifyJson(values))
+        },
+      ),
     )
   })
 

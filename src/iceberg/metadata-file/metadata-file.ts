@@ -4,18 +4,14 @@
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { FloeError } from '../../core/errors.ts'
-import { type JsonValue, parseJsonBytes, RawJson, stringifyJson } from '../../core/json.ts'
+import { encodeJson, type JsonValue, parseJsonBytes, RawJson } from '../../core/json.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { type Runtime, uuidV4 } from '../../core/runtime.ts'
 import { zstdDecompress } from '../../core/zstd.ts'
-import type { FormatVersion, TableMetadata } from '../spec/metadata.ts'
-import { metadataFromJson, metadataToJson } from '../spec/metadata-json.ts'
+import type { TableMetadata } from '../spec/metadata.ts'
+import { type ItemJson, metadataFromJson, metadataToJson } from '../spec/metadata-json.ts'
 import { type MetadataCodec, metadataCodec } from '../spec/properties.ts'
 import { visitFieldIds } from '../spec/schema-checks.ts'
-import type { Snapshot } from '../spec/snapshot.ts'
-import { snapshotToJson } from '../spec/snapshot-json.ts'
-
-const encoder = new TextEncoder()
 
 /**
  * Reads a metadata file. How it is compressed is told by its first bytes, whatever its name says.
@@ -37,21 +33,23 @@ export function decodeMetadataFile(bytes: Uint8Array, what: string, limits: Limi
 
 /** The bytes of a metadata file, compressed as the table's properties say. @throws UNSUPPORTED_CODEC */
 export function encodeMetadataFile(metadata: TableMetadata): Uint8Array {
-  const plain = encoder.encode(stringifyJson(metadataToJson(metadata, rememberedJson)))
+  const plain = encodeJson(metadataToJson(metadata, rememberedJson))
   return metadataCodec(metadata.properties) === 'gzip' ? gzipSync(plain) : plain
 }
 
-/** Each metadata file has the snapshots of the one before, which never change: their text is made once. */
-const snapshotTexts = new WeakMap<Snapshot, RawJson>()
+/**
+ * Each metadata file has the snapshots and logs of the one before, which never change: their bytes are made once.
+ * Versions 2 and 3, the only ones that are written, have the same JSON for them.
+ */
+const encoded = new WeakMap<object, RawJson>()
 
-/** Versions 2 and 3, the only ones that are written, have the same JSON for a snapshot. */
-function rememberedJson(snapshot: Snapshot, formatVersion: FormatVersion): JsonValue {
-  let text = snapshotTexts.get(snapshot)
-  if (text === undefined) {
-    text = new RawJson(snapshotToJson(snapshot, formatVersion))
-    snapshotTexts.set(snapshot, text)
+const rememberedJson: ItemJson = (item, toJson) => {
+  let json = encoded.get(item)
+  if (json === undefined) {
+    json = new RawJson(toJson(item))
+    encoded.set(item, json)
   }
-  return text as unknown as JsonValue
+  return json as unknown as JsonValue
 }
 
 /**

@@ -116,15 +116,17 @@ function readMetadata(json: JsonValue, what: string): TableMetadata {
   return metadata
 }
 
+/** Gives the JSON of an item that never changes, by `toJson` or from memory. */
+export type ItemJson = <T extends object>(item: T, toJson: (item: T) => JsonObject) => JsonValue
+
+const plainJson: ItemJson = (item, toJson) => toJson(item)
+
 /**
  * Metadata of version 2 or 3 as JSON.
- * @param snapshotJson how snapshots become JSON, for who knows some already.
+ * @param itemJson how snapshots and log entries become JSON, for who knows some already.
  * @throws FORMAT_VERSION for version 1, which is not written.
  */
-export function metadataToJson(
-  m: TableMetadata,
-  snapshotJson: (snapshot: Snapshot, formatVersion: FormatVersion) => JsonValue = snapshotToJson,
-): JsonObject {
+export function metadataToJson(m: TableMetadata, itemJson: ItemJson = plainJson): JsonObject {
   if (m.formatVersion === 1) {
     throw new FloeError(
       'FORMAT_VERSION',
@@ -155,22 +157,28 @@ export function metadataToJson(
   const refs = jsonObject()
   for (const [name, ref] of m.refs) refs[name] = refToJson(ref)
   out['refs'] = refs
-  out['snapshots'] = m.snapshots.map((s) => snapshotJson(s, m.formatVersion))
+  out['snapshots'] = m.snapshots.map((s) =>
+    itemJson(s, (item) => snapshotToJson(item, m.formatVersion)),
+  )
   out['statistics'] = m.statistics.map(statisticsToJson)
   out['partition-statistics'] = m.partitionStatistics.map(partitionStatisticsToJson)
-  out['snapshot-log'] = m.snapshotLog.map((entry) => {
-    const item = jsonObject()
-    item['timestamp-ms'] = entry.timestampMs
-    item['snapshot-id'] = entry.snapshotId
-    return withUnknown(item, entry.unknown)
-  })
-  out['metadata-log'] = m.metadataLog.map((entry) => {
-    const item = jsonObject()
-    item['timestamp-ms'] = entry.timestampMs
-    item['metadata-file'] = entry.metadataFile
-    return withUnknown(item, entry.unknown)
-  })
+  out['snapshot-log'] = m.snapshotLog.map((entry) => itemJson(entry, snapshotLogEntryToJson))
+  out['metadata-log'] = m.metadataLog.map((entry) => itemJson(entry, metadataLogEntryToJson))
   return withUnknown(out, m.unknown)
+}
+
+function snapshotLogEntryToJson(entry: SnapshotLogEntry): JsonObject {
+  const item = jsonObject()
+  item['timestamp-ms'] = entry.timestampMs
+  item['snapshot-id'] = entry.snapshotId
+  return withUnknown(item, entry.unknown)
+}
+
+function metadataLogEntryToJson(entry: MetadataLogEntry): JsonObject {
+  const item = jsonObject()
+  item['timestamp-ms'] = entry.timestampMs
+  item['metadata-file'] = entry.metadataFile
+  return withUnknown(item, entry.unknown)
 }
 
 /** A location as it is stored: without slashes at the end (item 24), but for those of `s3://`. */
