@@ -101,6 +101,7 @@ async function deleteRows(
   }
   const operation = new RowDeltaOperation(env, {
     planned: state,
+    live,
     change: { added: [], positions, removed: new Map(), seen },
     appended: [],
     snapshotProperties: {},

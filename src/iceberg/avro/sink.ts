@@ -77,7 +77,7 @@ export class AvroSink {
 
   /** Writes a string. @throws VALUE_OUT_OF_RANGE for a surrogate without its pair, which UTF-8 cannot hold. */
   writeString(value: string): void {
-    if (LONE_SURROGATE.test(value)) {
+    if (!value.isWellFormed()) {
       throw new FloeError(
         'VALUE_OUT_OF_RANGE',
         `Cannot write the text ${JSON.stringify(value.slice(0, 80))} as UTF-8: it holds half a ` +
@@ -126,5 +126,3 @@ export class AvroSink {
     this.#bytes = grown
   }
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/u

@@ -110,10 +110,10 @@ export class ManifestWriter {
     checkEntry(entry, this.#rules)
     this.#counter.add(entry)
     this.#summaries.add(entry.file.partition)
-    this.#encode(this.#container.sink, {
-      ...entry,
-      snapshotId: entry.snapshotId ?? this.#rules.snapshotId,
-    })
+    this.#encode(
+      this.#container.sink,
+      entry.snapshotId === null ? { ...entry, snapshotId: this.#rules.snapshotId } : entry,
+    )
     this.#container.endRecord()
     this.#entries++
   }

@@ -20,15 +20,14 @@ export function cardinalityOf(container: Container): number {
 export function containerOf(values: Uint16Array): Container {
   if (values.length <= MAX_ARRAY_VALUES) return { kind: 'array', values }
   const words = new Uint32Array(BITSET_WORDS)
-  for (const value of values)
-    words[value >>> 5] = (words[value >>> 5] as number) | (1 << (value & 31))
+  setBits(words, values)
   return { kind: 'bits', words, cardinality: values.length }
 }
 
 /** A container of a bitset of 2,048 words, which is kept if it is dense. */
 export function containerOfBits(words: Uint32Array): Container {
   let cardinality = 0
-  for (const word of words) cardinality += bitCount(word)
+  for (let i = 0; i < BITSET_WORDS; i++) cardinality += bitCount(words[i] as number)
   const bits: Container = { kind: 'bits', words, cardinality }
   return cardinality > MAX_ARRAY_VALUES ? bits : { kind: 'array', values: valuesOf(bits) }
 }
@@ -42,24 +41,60 @@ export function containerHas(container: Container, value: number): boolean {
 }
 
 export function unionOf(a: Container, b: Container): Container {
-  if (a.kind === 'array' && b.kind === 'array') {
-    const merged = new Uint16Array(a.values.length + b.values.length)
-    let length = 0
-    let i = 0
-    let j = 0
-    while (i < a.values.length || j < b.values.length) {
-      const left = a.values[i] ?? 65_536
-      const right = b.values[j] ?? 65_536
-      merged[length++] = left < right ? left : right
-      if (left <= right) i++
-      if (right <= left) j++
-    }
-    return containerOf(merged.slice(0, length))
+  if (a.kind === 'array' && b.kind === 'array') return containerOf(mergedValues(a.values, b.values))
+  const words = bitsOf(a.kind === 'bits' ? a : b).slice()
+  const other = a.kind === 'bits' ? b : a
+  if (other.kind === 'bits') {
+    for (let i = 0; i < BITSET_WORDS; i++)
+      words[i] = (words[i] as number) | (other.words[i] as number)
+    return containerOfBits(words)
   }
-  const words = bitsOf(a).slice()
-  const other = bitsOf(b)
-  for (let i = 0; i < BITSET_WORDS; i++) words[i] = (words[i] as number) | (other[i] as number)
-  return containerOfBits(words)
+  const { values } = other
+  let added = 0
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number
+    const word = words[value >>> 5] as number
+    const bit = 1 << (value & 31)
+    if ((word & bit) !== 0) continue
+    words[value >>> 5] = word | bit
+    added++
+  }
+  const { cardinality } = (a.kind === 'bits' ? a : b) as Container & { kind: 'bits' }
+  return { kind: 'bits', words, cardinality: cardinality + added }
+}
+
+/** Few values are put between the many that are there, which are copied in stretches. */
+const FEW = 16
+
+function mergedValues(a: Uint16Array, b: Uint16Array): Uint16Array {
+  const [many, few] = a.length >= b.length ? [a, b] : [b, a]
+  const merged = new Uint16Array(many.length + few.length)
+  let length = 0
+  let from = 0
+  if (few.length * FEW < many.length) {
+    for (let i = 0; i < few.length; i++) {
+      const value = few[i] as number
+      const to = lowerBound(many, value, from)
+      merged.set(many.subarray(from, to), length)
+      length += to - from
+      if (many[to] !== value) merged[length++] = value
+      from = to
+    }
+  } else {
+    let i = 0
+    while (i < few.length && from < many.length) {
+      const left = many[from] as number
+      const right = few[i] as number
+      merged[length++] = left < right ? left : right
+      if (left <= right) from++
+      if (right <= left) i++
+    }
+    merged.set(few.subarray(i), length)
+    length += few.length - i
+  }
+  merged.set(many.subarray(from), length)
+  length += many.length - from
+  return length === merged.length ? merged : merged.slice(0, length)
 }
 
 export function containersIntersect(a: Container, b: Container): boolean {
@@ -83,40 +118,57 @@ export function valuesOf(container: Container): Uint16Array<ArrayBuffer> {
   return values
 }
 
+/** The greatest value. */
+export function lastOf(container: Container): number {
+  if (container.kind === 'array') return container.values[container.values.length - 1] as number
+  for (let i = BITSET_WORDS - 1; ; i--) {
+    const word = container.words[i] as number
+    if (word !== 0) return (i << 5) | (31 - Math.clz32(word))
+  }
+}
+
 /** The words of a bitset of the values. */
 export function bitsOf(container: Container): Uint32Array {
   if (container.kind === 'bits') return container.words
   const words = new Uint32Array(BITSET_WORDS)
-  for (const value of container.values) {
-    words[value >>> 5] = (words[value >>> 5] as number) | (1 << (value & 31))
-  }
+  setBits(words, container.values)
   return words
 }
 
-/** How many runs of consecutive values there are. */
-export function runCount(container: Container): number {
+function setBits(words: Uint32Array, values: Uint16Array): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number
+    words[value >>> 5] = (words[value >>> 5] as number) | (1 << (value & 31))
+  }
+}
+
+/** How many runs of consecutive values there are; undefined if there are more than `most`. */
+export function runCount(container: Container, most: number): number | undefined {
+  let runs = 0
   if (container.kind === 'array') {
-    let runs = 0
+    const { values } = container
     let previous = -2
-    for (const value of container.values) {
+    for (let i = 0; i < values.length && runs <= most; i++) {
+      const value = values[i] as number
       if (value !== previous + 1) runs++
       previous = value
     }
-    return runs
+  } else {
+    const { words } = container
+    let carry = 0
+    for (let i = 0; i < BITSET_WORDS && runs <= most; i++) {
+      const word = words[i] as number
+      // A run begins at each one whose lower neighbour is zero.
+      runs += bitCount(word & ~((word << 1) | carry))
+      carry = word >>> 31
+    }
   }
-  let runs = 0
-  let carry = 0
-  for (const word of container.words) {
-    // A run begins at each one whose lower neighbour is zero.
-    runs += bitCount(word & ~((word << 1) | carry))
-    carry = word >>> 31
-  }
-  return runs
+  return runs > most ? undefined : runs
 }
 
-/** Index of the first value not below the given one. */
-export function lowerBound(values: Uint16Array, value: number): number {
-  let from = 0
+/** Index of the first value not below the given one, from an index on. */
+export function lowerBound(values: Uint16Array, value: number, start = 0): number {
+  let from = start
   let to = values.length
   while (from < to) {
     const middle = (from + to) >>> 1

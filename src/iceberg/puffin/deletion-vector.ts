@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { assert, FloeError } from '../../core/errors.ts'
 import type { PositionBitmap } from './position-bitmap.ts'
-import { decodeRoaring, encodeRoaring, type RoaringSource } from './roaring-codec.ts'
+import { decodeRoaring, layoutRoaring, type RoaringSource } from './roaring-codec.ts'
 
 /** Type of the blob in a Puffin file. */
 export const DELETION_VECTOR_BLOB = 'deletion-vector-v1'
@@ -17,12 +17,12 @@ const FRAME_BYTES = 12
 /** The blob of a vector that is not empty. */
 export function encodeDeletionVector(positions: PositionBitmap): Uint8Array {
   assert(!positions.isEmpty, 'a deletion vector deletes at least one row (item 88)')
-  const bitmap = encodeRoaring(positions)
-  const bytes = new Uint8Array(bitmap.length + FRAME_BYTES)
+  const bitmap = layoutRoaring(positions)
+  const bytes = new Uint8Array(bitmap.sizeBytes + FRAME_BYTES)
   const view = new DataView(bytes.buffer)
-  view.setUint32(0, bitmap.length + 4)
+  view.setUint32(0, bitmap.sizeBytes + 4)
   view.setUint32(4, MAGIC)
-  bytes.set(bitmap, 8)
+  bitmap.write(bytes, 8)
   view.setUint32(bytes.length - 4, crc32(bytes.subarray(4, bytes.length - 4)))
   return bytes
 }

@@ -9,6 +9,7 @@ import {
   containerHas,
   containerOf,
   containersIntersect,
+  lastOf,
   unionOf,
   valuesOf,
 } from './containers.ts'
@@ -27,7 +28,9 @@ export class PositionBitmap {
   private constructor(keys: readonly number[], containers: readonly Container[]) {
     this.#keys = keys
     this.#containers = containers
-    this.cardinality = containers.reduce((sum, c) => sum + cardinalityOf(c), 0)
+    let cardinality = 0
+    for (const container of containers) cardinality += cardinalityOf(container)
+    this.cardinality = cardinality
   }
 
   static readonly EMPTY: PositionBitmap = new PositionBitmap([], [])
@@ -78,7 +81,7 @@ export class PositionBitmap {
   get last(): number {
     const container = this.#containers.at(-1)
     if (container === undefined) return -1
-    return (this.#keys.at(-1) as number) * CHUNK + (valuesOf(container).at(-1) as number)
+    return (this.#keys.at(-1) as number) * CHUNK + lastOf(container)
   }
 
   has(position: number): boolean {
@@ -93,7 +96,8 @@ export class PositionBitmap {
   union(other: PositionBitmap): PositionBitmap {
     if (other.isEmpty) return this
     if (this.isEmpty) return other
-    const parts: [number, Container][] = []
+    const keys: number[] = []
+    const containers: Container[] = []
     let i = 0
     let j = 0
     while (i < this.#keys.length || j < other.#keys.length) {
@@ -101,11 +105,12 @@ export class PositionBitmap {
       const right = other.#keys[j] ?? Number.POSITIVE_INFINITY
       const a = this.#containers[i] as Container
       const b = other.#containers[j] as Container
-      parts.push([Math.min(left, right), left === right ? unionOf(a, b) : left < right ? a : b])
+      keys.push(Math.min(left, right))
+      containers.push(left === right ? unionOf(a, b) : left < right ? a : b)
       if (left <= right) i++
       if (right <= left) j++
     }
-    return PositionBitmap.ofContainers(parts)
+    return new PositionBitmap(keys, containers)
   }
 
   intersects(other: PositionBitmap): boolean {

@@ -8,9 +8,7 @@ import {
   asSafeLong,
   asString,
   type JsonObject,
-  jsonObject,
   parseJsonBytes,
-  stringifyJson,
 } from '../../core/json.ts'
 import { checkLimit, type Limits } from '../../core/limits.ts'
 import { zstdDecompress } from '../../core/zstd.ts'
@@ -49,14 +47,14 @@ export function encodePuffin(
   properties: Readonly<Record<string, string>>,
 ): { readonly bytes: Uint8Array; readonly blobs: readonly BlobMetadata[] } {
   let offset = 4
-  const placed = blobs.map(({ bytes, ...blob }) => {
-    const at = { ...blob, offset, length: bytes.length }
-    offset += bytes.length
+  const placed = blobs.map((blob): BlobMetadata => {
+    const { type, fields, snapshotId, sequenceNumber, properties, bytes } = blob
+    const length = bytes.length
+    const at = { type, fields, snapshotId, sequenceNumber, offset, length, properties }
+    offset += length
     return at
   })
-  const payload = new TextEncoder().encode(
-    stringifyJson(footerToJson({ blobs: placed, properties })),
-  )
+  const payload = new TextEncoder().encode(footerText({ blobs: placed, properties }))
   const bytes = new Uint8Array(offset + 4 + payload.length + TRAILER_BYTES)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, MAGIC)
@@ -183,22 +181,27 @@ export function readBlob(
   }
 }
 
-function footerToJson(footer: PuffinFooter): JsonObject {
-  const out = jsonObject()
-  out['blobs'] = footer.blobs.map((blob) => {
-    const o = jsonObject()
-    o['type'] = blob.type
-    o['fields'] = [...blob.fields]
-    o['snapshot-id'] = blob.snapshotId
-    o['sequence-number'] = blob.sequenceNumber
-    o['offset'] = blob.offset
-    o['length'] = blob.length
-    if (blob.compressionCodec !== undefined) o['compression-codec'] = blob.compressionCodec
-    if (Object.keys(blob.properties).length > 0) o['properties'] = toJson(blob.properties)
-    return o
-  })
-  if (Object.keys(footer.properties).length > 0) out['properties'] = toJson(footer.properties)
-  return out
+/** Written out by hand: a commit can have hundreds of vectors. */
+function footerText({ blobs, properties }: PuffinFooter): string {
+  return `{"blobs":[${blobs.map(blobText).join(',')}]${propertiesText(properties)}}`
+}
+
+function blobText(blob: BlobMetadata): string {
+  const { type, fields, snapshotId, sequenceNumber, offset, length, compressionCodec } = blob
+  const codec =
+    compressionCodec === undefined ? '' : `,"compression-codec":${JSON.stringify(compressionCodec)}`
+  return (
+    `{"type":${JSON.stringify(type)},"fields":[${fields.join(',')}],"snapshot-id":${snapshotId},` +
+    `"sequence-number":${sequenceNumber},"offset":${offset},"length":${length}${codec}` +
+    `${propertiesText(blob.properties)}}`
+  )
+}
+
+function propertiesText(properties: Readonly<Record<string, string>>): string {
+  const keys = Object.keys(properties)
+  if (keys.length === 0) return ''
+  const pairs = keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(properties[key])}`)
+  return `,"properties":{${pairs.join(',')}}`
 }
 
 function footerFromJson(payload: Uint8Array, file: string, blobsEnd: number): PuffinFooter {
@@ -227,10 +230,6 @@ function footerFromJson(payload: Uint8Array, file: string, blobsEnd: number): Pu
     }),
     properties: fromJson(o['properties']),
   }
-}
-
-function toJson(properties: Readonly<Record<string, string>>): JsonObject {
-  return Object.assign(jsonObject(), properties)
 }
 
 function fromJson(value: JsonObject[string] | undefined): Readonly<Record<string, string>> {

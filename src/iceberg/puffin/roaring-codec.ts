@@ -25,8 +25,23 @@ const BITSET_BYTES = 8192
 /** Keys of 32-bit bitmaps from here on lead to positions that are not exact as numbers. */
 const KEY_END = 2 ** 21
 
+/** A bitmap that is laid out and can be written. */
+export interface RoaringLayout {
+  readonly sizeBytes: number
+  /** Writes it into zeros, from an offset on. */
+  write(bytes: Uint8Array, at: number): void
+}
+
 /** The serialized bitmap. */
 export function encodeRoaring(bitmap: PositionBitmap): Uint8Array {
+  const layout = layoutRoaring(bitmap)
+  const bytes = new Uint8Array(layout.sizeBytes)
+  layout.write(bytes, 0)
+  return bytes
+}
+
+/** Lays a bitmap out, to be written into a larger whole. */
+export function layoutRoaring(bitmap: PositionBitmap): RoaringLayout {
   const groups: { key: number; parts: Part[]; size: number }[] = []
   let total = 8
   for (const [chunk, container] of bitmap.containers()) {
@@ -36,16 +51,19 @@ export function encodeRoaring(bitmap: PositionBitmap): Uint8Array {
     group.parts.push(partOf(chunk % CHUNKS, container))
   }
   for (const group of groups) total += 4 + (group.size = sizeOf(group.parts))
-  const bytes = new Uint8Array(total)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, groups.length, true)
-  let at = 8
-  for (const { key, parts, size } of groups) {
-    view.setUint32(at, key, true)
-    writeBitmap(view, at + 4, parts)
-    at += 4 + size
+  return {
+    sizeBytes: total,
+    write: (bytes, start) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      view.setUint32(start, groups.length, true)
+      let at = start + 8
+      for (const { key, parts, size } of groups) {
+        view.setUint32(at, key, true)
+        writeBitmap(view, at + 4, parts)
+        at += 4 + size
+      }
+    },
   }
-  return bytes
 }
 
 /** Containers of one 32-bit bitmap at most. */
@@ -62,12 +80,10 @@ interface Part {
 
 function partOf(key: number, container: Container): Part {
   const cardinality = cardinalityOf(container)
-  const runs = runCount(container)
   const plain = container.kind === 'array' ? cardinality * 2 : BITSET_BYTES
-  const asRuns = 2 + 4 * runs
-  return plain > asRuns
-    ? { key, container, cardinality, runs, size: asRuns }
-    : { key, container, cardinality, runs: undefined, size: plain }
+  // Runs are taken where 2 + 4 · runs < plain.
+  const runs = runCount(container, Math.ceil((plain - 2) / 4) - 1)
+  return { key, container, cardinality, runs, size: runs === undefined ? plain : 2 + 4 * runs }
 }
 
 function headerSize(count: number, hasRuns: boolean): number {
@@ -119,15 +135,15 @@ function writeBitmap(view: DataView, start: number, parts: readonly Part[]): voi
 }
 
 function writeContainer(view: DataView, start: number, { container, runs }: Part): void {
-  if (runs === undefined && container.kind === 'bits') {
-    for (const [i, word] of container.words.entries()) view.setUint32(start + 4 * i, word, true)
+  if (runs === undefined) {
+    // Numbers of typed arrays lie in memory as they are written: Arrow is for little-endian machines alone.
+    const { buffer, byteOffset, byteLength } =
+      container.kind === 'bits' ? container.words : container.values
+    const target = new Uint8Array(view.buffer, view.byteOffset + start, byteLength)
+    target.set(new Uint8Array(buffer, byteOffset, byteLength))
     return
   }
   const values = valuesOf(container)
-  if (runs === undefined) {
-    for (const [i, value] of values.entries()) view.setUint16(start + 2 * i, value, true)
-    return
-  }
   view.setUint16(start, runs, true)
   let at = start + 2
   for (let i = 0; i < values.length; ) {

@@ -78,7 +78,10 @@ export class LiveFiles {
   }
 
   /** Positions of a live data file that are deleted, but for equality deletes. */
-  async deletedPositions(file: LiveFile, signal: AbortSignal | undefined): Promise<PositionBitmap> {
+  deletedPositions(
+    file: LiveFile,
+    signal: AbortSignal | undefined,
+  ): PositionBitmap | Promise<PositionBitmap> {
     const deletes = this.deletesOf(file)
     return deletes === undefined ? PositionBitmap.EMPTY : this.positionsOf(file, deletes, signal)
   }
@@ -88,7 +91,7 @@ export class LiveFiles {
     { entry }: LiveFile,
     deletes: FileDeletes,
     signal: AbortSignal | undefined,
-  ): Promise<PositionBitmap> {
+  ): PositionBitmap | Promise<PositionBitmap> {
     return new DeleteLoader(this.#env, signal).positions(entry.file, deletes)
   }
 }
@@ -121,12 +124,49 @@ async function liveEntries(
   signal: AbortSignal | undefined,
 ): Promise<readonly ManifestEntry[]> {
   if (manifest.addedFilesCount === 0 && manifest.existingFilesCount === 0) return []
-  // A manifest can be in two lists with different numbers to inherit, if an attempt was rejected.
-  const key = `${manifest.manifestPath}@${manifest.sequenceNumber}@${manifest.firstRowId ?? ''}`
+  const key = entriesKey(manifest)
   const known = env.manifests.get(key)
   if (known !== undefined) return known
   const bytes = env.writtenManifests.get(manifest.manifestPath)
   const entries = await loadManifest(env, metadata, manifest, { liveOnly: true, signal, bytes })
-  env.manifests.set(key, entries, manifest.manifestLength * 8 + entries.length * 400)
+  keepEntries(env, manifest, entries)
   return entries
+}
+
+/**
+ * Keeps the live entries of a delete manifest that has been written in an attempt, as they will be read: the next
+ * commit needs them. Delete files inherit their numbers alone, so they are known.
+ */
+export function rememberDeletes(
+  env: Environment,
+  manifest: ManifestFile,
+  written: readonly ManifestEntry[],
+): void {
+  const { sequenceNumber } = manifest
+  const entries: ManifestEntry[] = []
+  for (const entry of written) {
+    if (entry.status === 'existing') entries.push(entry)
+    else if (entry.status === 'added') {
+      entries.push({
+        ...entry,
+        sequenceNumber: entry.sequenceNumber ?? sequenceNumber,
+        fileSequenceNumber: sequenceNumber,
+      })
+    }
+  }
+  keepEntries(env, manifest, entries)
+}
+
+function keepEntries(
+  env: Environment,
+  manifest: ManifestFile,
+  entries: readonly ManifestEntry[],
+): void {
+  const weight = manifest.manifestLength * 8 + entries.length * 400
+  env.manifests.set(entriesKey(manifest), entries, weight)
+}
+
+/** A manifest can be in two lists with different numbers to inherit, if an attempt was rejected. */
+function entriesKey({ manifestPath, sequenceNumber, firstRowId }: ManifestFile): string {
+  return `${manifestPath}@${sequenceNumber}@${firstRowId ?? ''}`
 }

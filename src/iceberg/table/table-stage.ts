@@ -6,6 +6,7 @@ import type { ContentFile } from '../manifest/entry.ts'
 import type { MetadataUpdate } from '../spec/updates.ts'
 import type { CommitAttempt, StagedChange, TableChangePlan } from './commit.ts'
 import type { Environment } from './environment.ts'
+import type { LiveFiles } from './live-files.ts'
 import { AppendOperation } from './operations/append.ts'
 import type { RowChange, RowChangePlanner } from './operations/row-change.ts'
 import { RowDeltaOperation } from './operations/row-delta.ts'
@@ -14,6 +15,8 @@ import type { TableState } from './table-state.ts'
 /** A change of rows with the state that it was planned on. */
 export interface StagedRowChange {
   readonly planned: TableState
+  /** The live files of that state. */
+  readonly live: LiveFiles
   readonly change: RowChange
   readonly planner: RowChangePlanner | undefined
 }

@@ -158,7 +158,8 @@ export class Transaction {
         ? []
         : (await this.#write(planned, options.rows, { signal, lineage: options.lineage })).files
     await this.#keep(added, () => {
-      stage.changeRows({ planned, change: { ...deletes, added }, planner: undefined })
+      const change = { ...deletes, added }
+      stage.changeRows({ planned, live, change, planner: undefined })
       this.#addProperties(stage, options.snapshotProperties)
     })
   }
@@ -305,11 +306,10 @@ export class Transaction {
     const { commitId } = this.#options
     // Done by an earlier run: commit() will find that out, so there is nothing to plan.
     const isDone = commitId !== undefined && hasCommit(planned.metadata, commitId)
-    const change = isDone
-      ? NO_CHANGE
-      : await planner.plan(planned, await this.#liveFiles(planned, signal), { signal })
+    const live = await this.#liveFiles(planned, signal)
+    const change = isDone ? NO_CHANGE : await planner.plan(planned, live, { signal })
     await this.#keep(change.added, () => {
-      stage.changeRows({ planned, change, planner })
+      stage.changeRows({ planned, live, change, planner })
       this.#addProperties(stage, options.snapshotProperties)
     })
   }

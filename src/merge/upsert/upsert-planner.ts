@@ -5,6 +5,7 @@
 import { PositionBitmap } from '../../iceberg/puffin/position-bitmap.ts'
 import { rowChangeMode } from '../../iceberg/spec/properties.ts'
 import { deleteQuietly } from '../../iceberg/table/commit.ts'
+import type { FileDeletes } from '../../iceberg/table/deletes/delete-index.ts'
 import type { Environment } from '../../iceberg/table/environment.ts'
 import { deletesKey, type LiveFile, type LiveFiles } from '../../iceberg/table/live-files.ts'
 import { filesToRewrite } from '../../iceberg/table/operations/rewrite-choice.ts'
@@ -103,7 +104,7 @@ export class KeyedUpsertPlanner implements UpsertPlanner {
     const rowIds = keptRowIds(targets, decision)
     const copied = touched.filter((t) => rewritten.has(pathOf(t.file)))
     const written = await this.#write(state, live, { decision, rowIds, copied }, options)
-    const change = rowChange(live, touched, rewritten, written)
+    const change = rowChange(touched, rewritten, written)
     try {
       this.#stage = stageIndex(stage, {
         change,
@@ -280,6 +281,7 @@ const NOTHING_WRITTEN: WrittenRows = { files: [], copied: [], copiedRows: 0 }
 /** Rows of a data file that the upsert takes away. */
 interface TouchedFile {
   readonly file: LiveFile
+  readonly deletes: FileDeletes | undefined
   readonly positions: PositionBitmap
   readonly changedRows: number
   readonly liveRows: number
@@ -301,9 +303,12 @@ async function touchedFiles(
   const touched: TouchedFile[] = []
   for (const [number, list] of byFile) {
     const file = targets.files[number] as LiveFile
-    const deleted = await live.deletedPositions(file, signal)
+    const deletes = live.deletesOf(file)
+    const deleted =
+      deletes === undefined ? PositionBitmap.EMPTY : await live.positionsOf(file, deletes, signal)
     touched.push({
       file,
+      deletes,
       positions: PositionBitmap.of(list),
       changedRows: list.length,
       liveRows: file.entry.file.recordCount - deleted.cardinality,
@@ -313,7 +318,6 @@ async function touchedFiles(
 }
 
 function rowChange(
-  live: LiveFiles,
   touched: readonly TouchedFile[],
   rewritten: ReadonlySet<string>,
   written: WrittenRows,
@@ -321,9 +325,9 @@ function rowChange(
   const positions = new Map<string, PositionBitmap>()
   const removed = new Map<string, 'rows' | 'rewritten'>()
   const seen = new Map<string, string>()
-  for (const { file, changedRows, liveRows, positions: own } of touched) {
+  for (const { file, deletes, changedRows, liveRows, positions: own } of touched) {
     const path = pathOf(file)
-    seen.set(path, deletesKey(live.deletesOf(file)))
+    seen.set(path, deletesKey(deletes))
     if (changedRows >= liveRows) removed.set(path, 'rows')
     else if (rewritten.has(path)) removed.set(path, 'rewritten')
     else positions.set(path, own)

@@ -187,6 +187,7 @@ export class World {
     }
     const operation = new RowDeltaOperation(this.env, {
       planned: this.state,
+      live,
       change: {
         added,
         positions,

@@ -79,13 +79,14 @@ export class DeleteIndex {
   forFile(file: ContentFile, sequenceNumber: number): FileDeletes | undefined {
     if (this.#size === 0) return undefined
     const path = this.#options.canonicalPath(file.filePath)
-    const scope = scopeKey(file)
+    let scopeOfFile: string | undefined
+    const scope = (): string => (scopeOfFile ??= scopeKey(file))
     const notOlder = (entry: ManifestEntry): boolean =>
       (entry.sequenceNumber ?? 0) >= sequenceNumber
     const newer = (entry: ManifestEntry): boolean => (entry.sequenceNumber ?? 0) > sequenceNumber
     const vector = this.#vectors.get(path)
     if (vector !== undefined) {
-      if (scopeKey(vector.file) !== scope) {
+      if (!isInScope(vector.file, file)) {
         throw corrupt(
           vector.file,
           `the vector of ${file.filePath} has another partition than the file`,
@@ -99,11 +100,11 @@ export class DeleteIndex {
       vector !== undefined
         ? []
         : [
-            ...(this.#byPath.get(path) ?? []).filter((e) => scopeKey(e.file) === scope),
-            ...(this.#positionsByPartition.get(scope) ?? []),
+            ...(this.#byPath.get(path) ?? []).filter((e) => isInScope(e.file, file)),
+            ...inPartition(this.#positionsByPartition, scope),
           ].filter(notOlder)
     const equality = [
-      ...(this.#equalityByPartition.get(scope) ?? []),
+      ...inPartition(this.#equalityByPartition, scope),
       ...this.#globalEquality,
     ].filter(newer)
     return vector === undefined && positions.length === 0 && equality.length === 0
@@ -130,6 +131,19 @@ export function referencedPath(file: ContentFile): string | undefined {
 /** Partition tuples of different specs are different partitions. */
 function scopeKey(file: ContentFile): string {
   return `${file.specId}/${partitionKey(file.partition)}`
+}
+
+function isInScope(a: ContentFile, b: ContentFile): boolean {
+  if (a.specId !== b.specId) return false
+  const isUnpartitioned = a.partition.length === 0 && b.partition.length === 0
+  return isUnpartitioned || partitionKey(a.partition) === partitionKey(b.partition)
+}
+
+function inPartition(
+  map: ReadonlyMap<string, readonly ManifestEntry[]>,
+  scope: () => string,
+): readonly ManifestEntry[] {
+  return map.size === 0 ? [] : (map.get(scope()) ?? [])
 }
 
 function push(map: Map<string, ManifestEntry[]>, key: string, entry: ManifestEntry): void {

@@ -42,10 +42,19 @@ export class DeleteLoader {
 
   /**
    * Positions of a data file that vectors and position delete files delete; equality deletes are another matter.
+   * Known vectors are given at once: a commit can touch hundreds.
    * @throws CORRUPT_DELETES, CHECKSUM_MISMATCH, CORRUPT_PARQUET, FILE_NOT_FOUND, LIMIT_EXCEEDED
    */
-  async positions(file: ContentFile, deletes: FileDeletes): Promise<PositionBitmap> {
-    if (deletes.vector !== undefined) return this.#vector(file, deletes.vector)
+  positions(file: ContentFile, deletes: FileDeletes): PositionBitmap | Promise<PositionBitmap> {
+    const { vector } = deletes
+    if (vector === undefined) return this.#positionDeletes(file, deletes)
+    const known = this.#env.deletes.get(vectorKey(vector.file)) as PositionBitmap | undefined
+    return known === undefined
+      ? this.#readVector(file, vector)
+      : checkVector(file, vector.file, known)
+  }
+
+  async #positionDeletes(file: ContentFile, deletes: FileDeletes): Promise<PositionBitmap> {
     let all = PositionBitmap.EMPTY
     for (const entry of deletes.positions) {
       const found = await this.positionFile(entry.file)
@@ -74,33 +83,17 @@ export class DeleteLoader {
     return reading
   }
 
-  async #vector(dataFile: ContentFile, { file }: ManifestEntry): Promise<PositionBitmap> {
+  async #readVector(dataFile: ContentFile, { file }: ManifestEntry): Promise<PositionBitmap> {
     const { filePath, contentOffset, contentSizeBytes } = file
     if (contentOffset === undefined || contentSizeBytes === undefined) {
       throw corrupt(file, `the vector of ${dataFile.filePath} has no offset or no size`)
     }
-    const key = `${filePath}@${contentOffset}`
-    let positions = this.#env.deletes.get(key) as PositionBitmap | undefined
-    if (positions === undefined) {
-      const { limits } = this.#env
-      checkLimit(limits, 'deleteFileBytes', contentSizeBytes, `A deletion vector in ${filePath}`)
-      const bytes = await this.#blob(file, contentOffset, contentSizeBytes)
-      positions = decodeDeletionVector(bytes, { file: filePath, limits })
-      this.#env.deletes.set(key, positions, weightOf(positions))
-    }
-    if (positions.cardinality !== file.recordCount) {
-      throw corrupt(
-        file,
-        `the vector of ${dataFile.filePath} deletes ${positions.cardinality} rows, its manifest says ${file.recordCount}`,
-      )
-    }
-    if (positions.last >= dataFile.recordCount) {
-      throw corrupt(
-        file,
-        `the vector deletes row ${positions.last} of ${dataFile.filePath}, which has ${dataFile.recordCount} rows`,
-      )
-    }
-    return positions
+    const { limits } = this.#env
+    checkLimit(limits, 'deleteFileBytes', contentSizeBytes, `A deletion vector in ${filePath}`)
+    const bytes = await this.#blob(file, contentOffset, contentSizeBytes)
+    const positions = decodeDeletionVector(bytes, { file: filePath, limits })
+    this.#env.deletes.set(vectorKey(file), positions, weightOf(positions))
+    return checkVector(dataFile, file, positions)
   }
 
   async #blob(file: ContentFile, offset: number, length: number): Promise<Uint8Array> {
@@ -188,6 +181,31 @@ export async function* readDeleteFile(
 const NAMES = parseNameMapping(
   `[{"field-id":${DELETE_FILE_PATH_ID},"names":["file_path"]},{"field-id":${DELETE_POS_ID},"names":["pos"]}]`,
 )
+
+/** Where the environment keeps the positions of a vector. */
+export function vectorKey({ filePath, contentOffset }: ContentFile): string {
+  return `${filePath}@${contentOffset}`
+}
+
+function checkVector(
+  dataFile: ContentFile,
+  file: ContentFile,
+  positions: PositionBitmap,
+): PositionBitmap {
+  if (positions.cardinality !== file.recordCount) {
+    throw corrupt(
+      file,
+      `the vector of ${dataFile.filePath} deletes ${positions.cardinality} rows, its manifest says ${file.recordCount}`,
+    )
+  }
+  if (positions.last >= dataFile.recordCount) {
+    throw corrupt(
+      file,
+      `the vector deletes row ${positions.last} of ${dataFile.filePath}, which has ${dataFile.recordCount} rows`,
+    )
+  }
+  return positions
+}
 
 function weightOf(positions: PositionBitmap): number {
   return 200 + 2 * positions.cardinality

@@ -23,6 +23,7 @@ export interface StoredManifest {
   readonly path: string
   readonly length: number
   readonly summary: ManifestSummary
+  readonly entries: readonly ManifestEntry[]
 }
 
 export interface WriteManifestsOptions {
@@ -56,11 +57,11 @@ export function writeManifests(
     else list.push(entry)
   }
   const written: StoredManifest[] = []
-  const flush = (writer: ManifestWriter): void => {
+  const flush = (writer: ManifestWriter, entries: readonly ManifestEntry[]): void => {
     const { bytes, summary } = writer.finish()
     const path = manifestPath(folder, options.name, written.length)
     options.wrote?.(path)
-    written.push({ path, length: bytes.length, summary })
+    written.push({ path, length: bytes.length, summary, entries })
     env.writtenManifests.set(path, bytes, bytes.length + 200)
     options.writing(env.store.put(path, bytes, requestOptions(options.signal)))
   }
@@ -76,14 +77,16 @@ export function writeManifests(
         runtime: env.runtime,
       })
     let writer = open()
-    for (const entry of entries) {
+    let from = 0
+    for (const [i, entry] of entries.entries()) {
       if (writer.entryCount > 0 && writer.lengthBytes >= target) {
-        flush(writer)
+        flush(writer, entries.slice(from, i))
+        from = i
         writer = open()
       }
       writer.add(entry)
     }
-    if (writer.entryCount > 0) flush(writer)
+    if (writer.entryCount > 0) flush(writer, from === 0 ? entries : entries.slice(from))
   }
   return written
 }

@@ -18,7 +18,7 @@ import type { MetadataUpdate } from '../../spec/updates.ts'
 import { type CommitAttempt, deleteQuietly } from '../commit.ts'
 import { type FileDeletes, referencedPath } from '../deletes/delete-index.ts'
 import type { Environment } from '../environment.ts'
-import { deletesKey, type LiveFile, LiveFiles } from '../live-files.ts'
+import { deletesKey, type LiveFile, LiveFiles, rememberDeletes } from '../live-files.ts'
 import { ManifestMerger } from '../manifest-merge.ts'
 import type { TableState } from '../table-state.ts'
 import { type DeletedRows, writePositionDeletes, writeVectors } from '../write/delete-writer.ts'
@@ -36,6 +36,8 @@ import { hasLiveFiles, type SnapshotBase, SnapshotProducer } from './snapshot-pr
 export interface RowDeltaOptions {
   /** The state that the change was planned on. */
   readonly planned: TableState
+  /** The live files of that state. */
+  readonly live: LiveFiles
   readonly change: RowChange
   /** Plans the change on another state. Without it, a conflict is an error. */
   readonly planner?: RowChangePlanner | undefined
@@ -57,6 +59,7 @@ export class RowDeltaOperation {
   readonly #added: AddedManifests
   readonly #merger: ManifestMerger
   #planned: TableState
+  #live: LiveFiles
   #change: RowChange
   #files: readonly ContentFile[]
   #attempts = 0
@@ -65,6 +68,7 @@ export class RowDeltaOperation {
     this.#env = env
     this.#options = options
     this.#planned = options.planned
+    this.#live = options.live
     this.#change = options.change
     this.#files = [...options.appended, ...options.change.added]
     this.#producer = new SnapshotProducer(env)
@@ -97,9 +101,10 @@ export class RowDeltaOperation {
    */
   async updates(state: TableState, attempt: CommitAttempt): Promise<readonly MetadataUpdate[]> {
     const base = await this.#producer.begin(state.metadata, attempt)
-    const live = await LiveFiles.load(this.#env, state.metadata, base.parent, attempt.signal)
+    const live = await this.#liveFiles(state, base, attempt)
     if (hasMoved(this.#planned.metadata, state.metadata)) await this.#rebase(state, live, attempt)
     this.#planned = state
+    this.#live = live
     const nothing = isEmptyChange(this.#change) && this.#files.length === 0
     if (nothing && !this.#options.allowEmpty) return []
     const number = ++this.#attempts
@@ -133,6 +138,11 @@ export class RowDeltaOperation {
       attempt,
       { ...this.#options.snapshotProperties, ...this.#change.properties },
     )
+  }
+
+  #liveFiles(state: TableState, base: SnapshotBase, attempt: CommitAttempt): Promise<LiveFiles> {
+    if (state.metadata === this.#planned.metadata) return Promise.resolve(this.#live)
+    return LiveFiles.load(this.#env, state.metadata, base.parent, attempt.signal)
   }
 
   /** Uses the change on another state than it was planned on, planning it anew where it has to be. */
@@ -342,7 +352,11 @@ export class RowDeltaOperation {
       wrote: (path) => attempt.wrote(path),
       writing: (put) => attempt.writing(put),
     })
-    return stored.map((m) => manifestLine(m, base.sequenceNumber))
+    return stored.map((m) => {
+      const line = manifestLine(m, base.sequenceNumber)
+      if (content === 'deletes') rememberDeletes(this.#env, line, m.entries)
+      return line
+    })
   }
 
   #operation(deletes: ResolvedDeletes, addedDeletes: readonly ContentFile[]): Operation {

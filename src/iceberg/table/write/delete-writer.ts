@@ -17,6 +17,7 @@ import type { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { encodePuffin } from '../../puffin/puffin-file.ts'
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { Schema } from '../../spec/schema.ts'
+import { vectorKey } from '../deletes/delete-loader.ts'
 import {
   DELETE_FILE_PATH,
   DELETE_FILE_PATH_ID,
@@ -74,8 +75,7 @@ export function writeVectors(
   options.writing(env.store.put(path, puffin.bytes, requestOptions(options.signal)))
   return deleted.map(({ file, positions }, i): ContentFile => {
     const { offset, length } = puffin.blobs[i] as { offset: number; length: number }
-    env.deletes.set(`${path}@${offset}`, positions, 200 + 2 * positions.cardinality)
-    return {
+    const vector: ContentFile = {
       content: 'position-deletes',
       filePath: path,
       fileFormat: 'PUFFIN',
@@ -87,6 +87,8 @@ export function writeVectors(
       contentOffset: offset,
       contentSizeBytes: length,
     }
+    env.deletes.set(vectorKey(vector), positions, 200 + 2 * positions.cardinality)
+    return vector
   })
 }
 
