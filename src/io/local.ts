@@ -43,6 +43,7 @@ export class LocalStore implements ObjectStore {
   readonly #runtime: Runtime
   /** Folders that are known to exist and whose creation has been synced. */
   readonly #folders = new Set<string>()
+  readonly #syncs = new FolderSyncs()
   /** 'link' until the file system turns out to have no hard links. */
   #exclusive: 'link' | 'o-excl' = 'link'
 
@@ -107,9 +108,10 @@ export class LocalStore implements ObjectStore {
     return new LocalWriter(path, file, {
       sync: durability === 'fsync',
       temporary,
+      now: () => this.#runtime.now(),
       publish: async () => {
         await rename(temporary, final)
-        if (durability === 'fsync') await syncFolder(folder)
+        if (durability === 'fsync') await this.#syncs.sync(folder)
       },
     })
   }
@@ -138,24 +140,24 @@ export class LocalStore implements ObjectStore {
     durability: Durability,
   ): Promise<PutIfAbsentResult | 'no-links'> {
     const { folder, temporary, file } = await this.#openTemporary(path, final, durability)
+    const remove = (): Promise<void> => unlink(temporary).catch(() => undefined)
     return attempt(path, async () => {
       try {
-        await file.writeFile(bytes)
-        if (durability === 'fsync') await file.datasync()
-      } finally {
-        await file.close()
-      }
-      try {
+        try {
+          await file.writeFile(bytes)
+          if (durability === 'fsync') await file.datasync()
+        } finally {
+          await file.close()
+        }
         await link(temporary, final)
       } catch (error) {
+        await remove()
         const code = errorCode(error)
         if (code === 'EEXIST') return 'exists'
         if (NO_LINKS.has(code)) return 'no-links'
         throw error
-      } finally {
-        await unlink(temporary).catch(() => undefined)
       }
-      if (durability === 'fsync') await syncFolder(folder)
+      await Promise.all([remove(), durability === 'fsync' ? this.#syncs.sync(folder) : undefined])
       return 'created'
     })
   }
@@ -185,7 +187,7 @@ export class LocalStore implements ObjectStore {
       } finally {
         await file.close()
       }
-      if (durability === 'fsync') await syncFolder(folder)
+      if (durability === 'fsync') await this.#syncs.sync(folder)
       return 'created'
     })
   }
@@ -273,7 +275,7 @@ export class LocalStore implements ObjectStore {
       // New folders survive a crash only once the folders above them are synced.
       for (let path = folder; path.length >= first.length; ) {
         path = path.slice(0, path.lastIndexOf('/')) || '/'
-        await syncFolder(path)
+        await this.#syncs.sync(path)
       }
     })
     if (this.#folders.size > 10_000) this.#folders.clear()
@@ -282,21 +284,33 @@ export class LocalStore implements ObjectStore {
   }
 }
 
+/** Bytes that a writer holds back, to write them at once. */
+const HELD_BYTES = 256 * 1024
+
 class LocalWriter implements ObjectWriter {
   #size = 0
+  /** What is not yet given to the system: each call of it costs a small file more than its bytes do. */
+  #held: Uint8Array[] = []
+  #heldBytes = 0
   #state: 'open' | 'done' = 'open'
   readonly #path: string
   readonly #file: FileHandle
   readonly #how: {
     readonly sync: boolean
     readonly temporary: string
+    readonly now: () => number
     readonly publish: () => Promise<void>
   }
 
   constructor(
     path: string,
     file: FileHandle,
-    how: { sync: boolean; temporary: string; publish: () => Promise<void> },
+    how: {
+      readonly sync: boolean
+      readonly temporary: string
+      readonly now: () => number
+      readonly publish: () => Promise<void>
+    },
   ) {
     this.#path = path
     this.#file = file
@@ -309,32 +323,38 @@ class LocalWriter implements ObjectWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#state !== 'open') throw new FloeError('HANDLE_CLOSED', 'This object writer is closed')
-    await attempt(this.#path, async () => {
-      let offset = 0
-      while (offset < chunk.length) {
-        const { bytesWritten } = await this.#file.write(chunk, offset, chunk.length - offset)
-        offset += bytesWritten
-      }
-    })
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
     this.#size += chunk.length
+    if (this.#heldBytes >= HELD_BYTES) await attempt(this.#path, () => this.#flush())
+  }
+
+  async #flush(): Promise<void> {
+    let chunks = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    while (chunks.length > 0) {
+      let { bytesWritten } = await this.#file.writev(chunks)
+      // What the system did not take at once.
+      chunks = chunks.flatMap((chunk) => {
+        const taken = Math.min(bytesWritten, chunk.length)
+        bytesWritten -= taken
+        return taken === chunk.length ? [] : [chunk.subarray(taken)]
+      })
+    }
   }
 
   async close(): Promise<ObjectStat> {
     if (this.#state !== 'open') throw new FloeError('HANDLE_CLOSED', 'This object writer is closed')
     try {
-      const info = await attempt(this.#path, async () => {
+      await attempt(this.#path, async () => {
+        await this.#flush()
         if (this.#how.sync) await this.#file.datasync()
-        const stat = await this.#file.stat()
         await this.#file.close()
         await this.#how.publish()
-        return stat
       })
       this.#state = 'done'
-      return {
-        path: this.#path,
-        sizeBytes: this.#size,
-        lastModifiedMs: Math.floor(info.mtimeMs),
-      }
+      return { path: this.#path, sizeBytes: this.#size, lastModifiedMs: this.#how.now() }
     } catch (error) {
       await this.abort()
       throw error
@@ -384,6 +404,38 @@ async function collect(
         await collect(below, prefix, into, signal)
       }
     } else if (path.startsWith(prefix)) into.push(path)
+  }
+}
+
+/**
+ * Files of one commit end up in one folder at about the same time: one sync that begins after all of them have their
+ * names does for all.
+ */
+class FolderSyncs {
+  /** The sync that is under way in a folder, and the one that begins after it. */
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #next = new Map<string, Promise<void>>()
+
+  /** Resolves when a sync that began after the call has ended. @throws what that sync fails with */
+  sync(folder: string): Promise<void> {
+    const running = this.#running.get(folder)
+    if (running === undefined) return this.#start(folder)
+    let next = this.#next.get(folder)
+    if (next === undefined) {
+      const start = (): Promise<void> => {
+        this.#next.delete(folder)
+        return this.#start(folder)
+      }
+      next = running.then(start, start)
+      this.#next.set(folder, next)
+    }
+    return next
+  }
+
+  #start(folder: string): Promise<void> {
+    const sync = syncFolder(folder).finally(() => this.#running.delete(folder))
+    this.#running.set(folder, sync)
+    return sync
   }
 }
 
