@@ -1,0 +1,136 @@
+/** Positions in a source and ranges of offsets, with the texts that snapshots and table properties keep of them. */
+import { sha256Hex } from '../core/digest.ts'
+import { FloeError } from '../core/errors.ts'
+
+/** Offsets of a partition from `start` on, before `end`. */
+export interface OffsetRange {
+  readonly topic: string
+  readonly partition: number
+  readonly start: number
+  readonly end: number
+}
+
+export interface PartitionOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** For each partition the offset that is read next. Never changes: what changes it gives another. */
+export class Position {
+  static readonly EMPTY: Position = new Position(new Map())
+  /** By topic, then by partition. */
+  readonly #offsets: ReadonlyMap<string, ReadonlyMap<number, number>>
+
+  private constructor(offsets: ReadonlyMap<string, ReadonlyMap<number, number>>) {
+    this.#offsets = offsets
+  }
+
+  static of(offsets: Iterable<PartitionOffset>): Position {
+    const byTopic = new Map<string, Map<number, number>>()
+    for (const { topic, partition, offset } of offsets) {
+      let partitions = byTopic.get(topic)
+      if (partitions === undefined) byTopic.set(topic, (partitions = new Map()))
+      partitions.set(partition, offset)
+    }
+    return new Position(byTopic)
+  }
+
+  get(topic: string, partition: number): number | undefined {
+    return this.#offsets.get(topic)?.get(partition)
+  }
+
+  get size(): number {
+    let size = 0
+    for (const partitions of this.#offsets.values()) size += partitions.size
+    return size
+  }
+
+  /** By topic and partition. */
+  *entries(): Generator<PartitionOffset, void, undefined> {
+    for (const topic of [...this.#offsets.keys()].sort()) {
+      const partitions = this.#offsets.get(topic) as ReadonlyMap<number, number>
+      for (const partition of [...partitions.keys()].sort((a, b) => a - b)) {
+        yield { topic, partition, offset: partitions.get(partition) as number }
+      }
+    }
+  }
+
+  /** The position after the ranges: their partitions are read on from their ends. */
+  after(ranges: Iterable<OffsetRange>): Position {
+    const ends = [...ranges].map(({ topic, partition, end }) => ({ topic, partition, offset: end }))
+    return Position.of([...this.entries(), ...ends])
+  }
+
+  equals(other: Position): boolean {
+    return this.toText() === other.toText()
+  }
+
+  /** `topic:partition:offset` for each partition, with commas between; see {@link fromText}. */
+  toText(): string {
+    return [...this.entries()]
+      .map(({ topic, partition, offset }) => `${topicText(topic)}:${partition}:${offset}`)
+      .join(',')
+  }
+
+  /** Tells positions apart in few characters: SHA-256 of the text, in hexadecimal. */
+  digest(): string {
+    return sha256Hex(this.toText())
+  }
+
+  /** @throws CORRUPT_LEDGER */
+  static fromText(text: string): Position {
+    if (text === '') return Position.EMPTY
+    return Position.of(
+      text.split(',').map((item) => {
+        const match = /^([^:,]+):(\d{1,10}):(\d{1,16})$/.exec(item)
+        const offset = Number(match?.[3])
+        if (match === null || !Number.isSafeInteger(offset)) throw corrupt(text, item)
+        return { topic: topicOf(match[1] as string, text), partition: Number(match[2]), offset }
+      }),
+    )
+  }
+}
+
+/** `topic:partition:start-end` for each range, with commas between. */
+export function rangesToText(ranges: readonly OffsetRange[]): string {
+  return ranges.map((r) => `${topicText(r.topic)}:${r.partition}:${r.start}-${r.end}`).join(',')
+}
+
+/** @throws CORRUPT_LEDGER */
+export function rangesFromText(text: string): OffsetRange[] {
+  if (text === '') return []
+  return text.split(',').map((item) => {
+    const match = /^([^:,]+):(\d{1,10}):(\d{1,16})-(\d{1,16})$/.exec(item)
+    const [start, end] = [Number(match?.[3]), Number(match?.[4])]
+    if (
+      match === null ||
+      !Number.isSafeInteger(start) ||
+      !Number.isSafeInteger(end) ||
+      end < start
+    ) {
+      throw corrupt(text, item)
+    }
+    return { topic: topicOf(match[1] as string, text), partition: Number(match[2]), start, end }
+  })
+}
+
+/** Names of topics are plain in Kafka; other sources may use what separates the parts here. */
+function topicText(topic: string): string {
+  return encodeURIComponent(topic)
+}
+
+function topicOf(text: string, whole: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw corrupt(whole, text)
+  }
+}
+
+function corrupt(text: string, item: string): FloeError {
+  return new FloeError(
+    'CORRUPT_LEDGER',
+    `Cannot read the offsets ${JSON.stringify(text.slice(0, 200))} of a stream: ${JSON.stringify(item.slice(0, 80))} is none. Another program has changed them`,
+  )
+}

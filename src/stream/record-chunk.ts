@@ -1,0 +1,213 @@
+/**
+ * Records of one partition in columns: what sources give. The bytes of keys and values lie one after the other, as
+ * Arrow has them, so that a million records are a handful of objects.
+ */
+
+/** Values of bytes: the i-th is `bytes[offsets[i], offsets[i + 1])`. */
+export interface BytesColumn {
+  readonly bytes: Uint8Array
+  /** One more than there are values. */
+  readonly offsets: Int32Array
+  /** 1 for each value that is null; undefined if none is. */
+  readonly nulls: Uint8Array | undefined
+}
+
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export interface RecordChunk {
+  readonly topic: string
+  readonly partition: number
+  /** The offsets that the chunk covers: `start` is read first, `end` comes next. Some of them may have no record. */
+  readonly start: number
+  readonly end: number
+  /** Number of records. */
+  readonly count: number
+  readonly offsets: Float64Array
+  /** When the source says that the records were made, in milliseconds since the epoch. */
+  readonly timestampsMs: Float64Array
+  readonly keys: BytesColumn
+  readonly values: BytesColumn
+  /** Headers of each record; undefined if no record has any. */
+  readonly headers: readonly (readonly RecordHeader[])[] | undefined
+  /** Bytes of keys, values and headers. */
+  readonly byteLength: number
+}
+
+const NO_HEADERS: readonly RecordHeader[] = []
+
+/** Takes records of one partition, in the order of their offsets. */
+export class RecordChunkBuilder {
+  readonly #topic: string
+  readonly #partition: number
+  readonly #start: number
+  #count = 0
+  #offsets: Float64Array
+  #timestampsMs: Float64Array
+  readonly #keys: BytesBuilder
+  readonly #values: BytesBuilder
+  #headers: (readonly RecordHeader[])[] | undefined
+  #headerBytes = 0
+
+  /** @param start the offset that is covered first, whether it has a record or not. */
+  constructor(topic: string, partition: number, start: number) {
+    this.#topic = topic
+    this.#partition = partition
+    this.#start = start
+    this.#offsets = new Float64Array(INITIAL_ROWS)
+    this.#timestampsMs = new Float64Array(INITIAL_ROWS)
+    this.#keys = new BytesBuilder()
+    this.#values = new BytesBuilder()
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get byteLength(): number {
+    return this.#keys.byteLength + this.#values.byteLength + this.#headerBytes
+  }
+
+  /** The bytes are copied. */
+  append(
+    offset: number,
+    timestampMs: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly RecordHeader[] = NO_HEADERS,
+  ): void {
+    const row = this.#count++
+    if (row === this.#offsets.length) {
+      this.#offsets = doubled(this.#offsets)
+      this.#timestampsMs = doubled(this.#timestampsMs)
+    }
+    this.#offsets[row] = offset
+    this.#timestampsMs[row] = timestampMs
+    this.#keys.append(key)
+    this.#values.append(value)
+    if (headers.length > 0) this.#headers ??= new Array<typeof headers>(row).fill(NO_HEADERS)
+    this.#headers?.push(headers)
+    for (const header of headers) {
+      this.#headerBytes += header.key.length + (header.value?.length ?? 0)
+    }
+  }
+
+  /** @param end the offset that comes next. */
+  finish(end: number): RecordChunk {
+    return {
+      topic: this.#topic,
+      partition: this.#partition,
+      start: this.#start,
+      end,
+      count: this.#count,
+      offsets: this.#offsets.subarray(0, this.#count),
+      timestampsMs: this.#timestampsMs.subarray(0, this.#count),
+      keys: this.#keys.finish(),
+      values: this.#values.finish(),
+      headers: this.#headers,
+      byteLength: this.byteLength,
+    }
+  }
+}
+
+/**
+ * The records from one index on, before another; memory is shared. What it covers reaches from the offset of its first
+ * record to that of the next one, so that parts of a chunk cover it all.
+ */
+export function sliceChunk(chunk: RecordChunk, from: number, to: number): RecordChunk {
+  if (from === 0 && to === chunk.count) return chunk
+  const keys = sliceBytes(chunk.keys, from, to)
+  const values = sliceBytes(chunk.values, from, to)
+  const headers = chunk.headers?.slice(from, to)
+  let byteLength = lengthOf(keys) + lengthOf(values)
+  for (const list of headers ?? []) {
+    for (const header of list) byteLength += header.key.length + (header.value?.length ?? 0)
+  }
+  return {
+    topic: chunk.topic,
+    partition: chunk.partition,
+    start: from === 0 ? chunk.start : (chunk.offsets[from] as number),
+    end: to === chunk.count ? chunk.end : (chunk.offsets[to] as number),
+    count: to - from,
+    offsets: chunk.offsets.subarray(from, to),
+    timestampsMs: chunk.timestampsMs.subarray(from, to),
+    keys,
+    values,
+    headers,
+    byteLength,
+  }
+}
+
+/** Bytes of the keys and values of one record. */
+export function recordBytes({ keys, values }: RecordChunk, row: number): number {
+  const size = ({ offsets }: BytesColumn): number =>
+    (offsets[row + 1] as number) - (offsets[row] as number)
+  return size(keys) + size(values)
+}
+
+/** A value of a column; null if it is null. Memory is shared. */
+export function bytesAt({ bytes, offsets, nulls }: BytesColumn, row: number): Uint8Array | null {
+  if (nulls?.[row] === 1) return null
+  return bytes.subarray(offsets[row], offsets[row + 1])
+}
+
+function sliceBytes({ bytes, offsets, nulls }: BytesColumn, from: number, to: number): BytesColumn {
+  return { bytes, offsets: offsets.subarray(from, to + 1), nulls: nulls?.subarray(from, to) }
+}
+
+function lengthOf({ offsets }: BytesColumn): number {
+  return (offsets[offsets.length - 1] as number) - (offsets[0] as number)
+}
+
+const INITIAL_ROWS = 64
+
+class BytesBuilder {
+  #bytes: Uint8Array = new Uint8Array(4096)
+  #offsets = new Int32Array(INITIAL_ROWS)
+  #nulls: Uint8Array | undefined
+  #count = 0
+  #length = 0
+
+  get byteLength(): number {
+    return this.#length
+  }
+
+  append(value: Uint8Array | null): void {
+    const row = this.#count++
+    if (row + 1 === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+    if (value === null) {
+      const nulls = this.#nulls ?? new Uint8Array(INITIAL_ROWS)
+      this.#nulls = growTo(nulls, row + 1)
+      this.#nulls[row] = 1
+    } else {
+      this.#bytes = growTo(this.#bytes, this.#length + value.length)
+      this.#bytes.set(value, this.#length)
+      this.#length += value.length
+    }
+    this.#offsets[row + 1] = this.#length
+  }
+
+  finish(): BytesColumn {
+    const nulls = this.#nulls === undefined ? undefined : growTo(this.#nulls, this.#count)
+    return {
+      bytes: this.#bytes.subarray(0, this.#length),
+      offsets: this.#offsets.subarray(0, this.#count + 1),
+      nulls: nulls?.subarray(0, this.#count),
+    }
+  }
+}
+
+function growTo(bytes: Uint8Array, length: number): Uint8Array {
+  if (length <= bytes.length) return bytes
+  const grown = new Uint8Array(Math.max(length, bytes.length * 2))
+  grown.set(bytes)
+  return grown
+}
+
+function doubled<T extends Float64Array | Int32Array>(column: T): T {
+  const grown = new (column.constructor as new (length: number) => T)(column.length * 2)
+  grown.set(column)
+  return grown
+}

@@ -1,0 +1,50 @@
+/**
+ * Sources: topics of partitions of records, in an order that never changes. A stream reads from where its tables say
+ * that it is; a source keeps no position that anything rests on. streaming.md §1, §2.
+ */
+import type { Runtime } from '../core/runtime.ts'
+import type { Position } from './position.ts'
+import type { RecordChunk } from './record-chunk.ts'
+
+export interface StreamSource {
+  /** Names the source in errors and progress: `kafka content_events`. */
+  readonly name: string
+  /**
+   * Opens the source at a position. A partition that the position lacks is read from its first record that there is,
+   * also one that is added later.
+   * @throws NO_SUCH_TOPIC; OFFSET_OUT_OF_RANGE where the source has lost records from the position on, or ends before
+   *   it, which a topic that was made anew does; SOURCE_UNAVAILABLE, ABORTED
+   */
+  open(options: SourceOpenOptions): Promise<SourceReader>
+}
+
+export interface SourceOpenOptions {
+  /** What is read next. */
+  readonly position: Position
+  /** A record with a larger value or key is refused: RECORD_TOO_LARGE names topic, partition and offset. */
+  readonly maxRecordBytes: number
+  /** Most bytes to hold ahead of `read`; one record more, if it is larger. */
+  readonly bufferBytes: number
+  readonly runtime: Runtime
+  readonly signal: AbortSignal
+}
+
+/** One reader of a source. Only one `read` is under way at a time. */
+export interface SourceReader {
+  /**
+   * Gives what has arrived, waiting up to `waitMs` if nothing has. Chunks of a partition follow one another without a
+   * gap: each starts where the one before it ended. Records before a damaged or refused one are given first.
+   * @throws OFFSET_OUT_OF_RANGE, RECORD_TOO_LARGE, CORRUPT_RECORDS, UNSUPPORTED_CODEC, NO_SUCH_TOPIC,
+   *   SOURCE_UNAVAILABLE for what does not pass; ABORTED
+   */
+  read(options: {
+    readonly waitMs: number
+    readonly signal: AbortSignal
+  }): Promise<readonly RecordChunk[]>
+  /** For each partition that this reader reads the offset after its last record, as of now. */
+  endOffsets(): Promise<Position>
+  /** Told after a commit what the tables have. Advisory: tools that watch the lag of a consumer group want it. */
+  committed(position: Position): Promise<void>
+  /** Ends all work; does not fail. */
+  close(): Promise<void>
+}
