@@ -21,6 +21,19 @@ export interface StagedRowChange {
   readonly planner: RowChangePlanner | undefined
 }
 
+/** What a commit adds to its snapshot and to the table in one attempt. */
+export interface AttemptAdditions {
+  /** Properties for the snapshot's summary. */
+  readonly summary?: Readonly<Record<string, string>> | undefined
+  readonly updates?: readonly MetadataUpdate[] | undefined
+}
+
+/**
+ * Asked in each attempt, with the state that the attempt builds on: what it gives is true of that very state, because
+ * the commit is refused if another one comes first. What it throws ends the commit with nothing committed.
+ */
+export type AttemptHook = (base: TableState, snapshotId: bigint) => AttemptAdditions
+
 export class TableStage implements StagedChange {
   readonly identifier: TableIdentifier
   readonly staged: TableState
@@ -29,6 +42,7 @@ export class TableStage implements StagedChange {
   readonly propertyUpdates: Record<string, string> = {}
   readonly propertyRemovals: Set<string> = new Set()
   hasAppend = false
+  attemptHook: AttemptHook | undefined
   readonly #env: Environment
   #rowChange: StagedRowChange | undefined
   #operation: AppendOperation | RowDeltaOperation | undefined
@@ -88,11 +102,20 @@ export class TableStage implements StagedChange {
     if (this.propertyRemovals.size > 0) {
       updates.push({ action: 'remove-properties', removals: [...this.propertyRemovals] })
     }
-    updates.push(...(await this.#snapshotUpdates(base as TableState, attempt)))
+    const operation = this.#makeOperation()
+    if (operation === undefined) return { updates }
+    const additions = this.attemptHook?.(base as TableState, operation.snapshotId)
+    Object.assign(this.snapshotProperties, additions?.summary)
+    updates.push(
+      ...(operation instanceof RowDeltaOperation
+        ? await operation.updates(base as TableState, attempt)
+        : await operation.updates((base as TableState).metadata, attempt)),
+      ...(additions?.updates ?? []),
+    )
     return { updates }
   }
 
-  #snapshotUpdates(base: TableState, attempt: CommitAttempt): Promise<readonly MetadataUpdate[]> {
+  #makeOperation(): AppendOperation | RowDeltaOperation | undefined {
     const { files, snapshotProperties, hasAppend } = this
     if (this.#rowChange !== undefined) {
       this.#operation ??= new RowDeltaOperation(this.#env, {
@@ -101,11 +124,10 @@ export class TableStage implements StagedChange {
         snapshotProperties,
         allowEmpty: hasAppend,
       })
-      return (this.#operation as RowDeltaOperation).updates(base, attempt)
+    } else if (hasAppend) {
+      this.#operation ??= new AppendOperation(this.#env, { files, snapshotProperties })
     }
-    if (!hasAppend) return Promise.resolve([])
-    this.#operation ??= new AppendOperation(this.#env, { files, snapshotProperties })
-    return (this.#operation as AppendOperation).updates(base.metadata, attempt)
+    return this.#operation
   }
 
   #currentChange(): RowChange | undefined {

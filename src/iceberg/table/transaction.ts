@@ -24,7 +24,7 @@ import { LiveFiles } from './live-files.ts'
 import { DeleteWherePlanner } from './operations/delete-where.ts'
 import { explicitChange, type RowDeletes } from './operations/explicit-delta.ts'
 import { NO_CHANGE, type RowChangePlanner } from './operations/row-change.ts'
-import { TableStage } from './table-stage.ts'
+import { type AttemptHook, TableStage } from './table-stage.ts'
 import { currentSnapshot, noSuchTable, readTableState, type TableState } from './table-state.ts'
 import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
@@ -207,6 +207,17 @@ export class Transaction {
     this.#retry = UPSERT_RETRY
     await this.#planRows(table, planner, options)
     return planner
+  }
+
+  /**
+   * Has a hook asked in each attempt to commit the table's snapshot; one for a table. For what rests on the table's
+   * state, such as the position of a stream. The table gets a snapshot even if nothing else is staged for it.
+   * @throws NO_SUCH_TABLE
+   */
+  async atEachAttempt(table: TableReference, hook: AttemptHook): Promise<void> {
+    const stage = await this.#stage(table)
+    stage.attemptHook = hook
+    stage.hasAppend = true
   }
 
   /** Stages table properties to set. @throws NO_SUCH_TABLE, BAD_ARGUMENT for `format-version` */

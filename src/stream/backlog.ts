@@ -1,0 +1,116 @@
+/** Records that were read and wait for a batch: taken in order, within limits, each partition as far as it may go. */
+import { type RecordChunk, recordBytes, sliceChunk } from './record-chunk.ts'
+
+export interface BatchLimits {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** Which tables take a partition's records from an offset on, and the offset before which that changes. */
+export interface Reach<T> {
+  readonly group: T
+  readonly end: number
+}
+
+export class Backlog {
+  /** Chunks of each partition, in order. */
+  readonly #partitions = new Map<string, RecordChunk[]>()
+  #rows = 0
+  #bytes = 0
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  add(chunks: readonly RecordChunk[]): void {
+    for (const chunk of chunks) {
+      const key = `${chunk.topic}\n${chunk.partition}`
+      const list = this.#partitions.get(key)
+      if (list === undefined) this.#partitions.set(key, [chunk])
+      else list.push(chunk)
+      this.#rows += chunk.count
+      this.#bytes += chunk.byteLength
+    }
+  }
+
+  clear(): void {
+    this.#partitions.clear()
+    this.#rows = 0
+    this.#bytes = 0
+  }
+
+  /**
+   * Takes records for a batch, at least one record or covered offset if there is any. All of them are of one group: that
+   * of the partition that comes first.
+   * @param reach of a partition at an offset.
+   * @returns chunks by topic, partition and offset.
+   */
+  take<T>(
+    limits: BatchLimits,
+    reach: (topic: string, partition: number, offset: number) => Reach<T>,
+  ): { readonly chunks: RecordChunk[]; readonly group: T } | undefined {
+    const chunks: RecordChunk[] = []
+    let group: T | undefined
+    let rows = 0
+    let bytes = 0
+    for (const key of [...this.#partitions.keys()].sort(byTopicAndPartition)) {
+      const list = this.#partitions.get(key) as RecordChunk[]
+      while (list[0] !== undefined && rows < limits.rows && bytes < limits.bytes) {
+        const chunk = list[0]
+        const own = reach(chunk.topic, chunk.partition, chunk.start)
+        group ??= own.group
+        if (own.group !== group) break
+        const left = { rows: limits.rows - rows, bytes: limits.bytes - bytes }
+        const part = firstPart(chunk, left, own.end, chunks.length === 0)
+        if (part === undefined) break
+        chunks.push(part)
+        rows += part.count
+        bytes += part.byteLength
+        list.shift()
+        if (part.end < chunk.end) list.unshift(rest(chunk, part))
+        if (part.end >= own.end || part.end < chunk.end) break
+      }
+      if (list.length === 0) this.#partitions.delete(key)
+    }
+    if (group === undefined) return undefined
+    this.#rows -= rows
+    this.#bytes -= bytes
+    return { chunks, group }
+  }
+}
+
+/** What fits of a chunk, before an offset; the first record always fits if `force`. */
+function firstPart(
+  chunk: RecordChunk,
+  limits: BatchLimits,
+  end: number,
+  force: boolean,
+): RecordChunk | undefined {
+  let to = 0
+  let bytes = 0
+  while (to < chunk.count && to < limits.rows && (chunk.offsets[to] as number) < end) {
+    bytes += recordBytes(chunk, to)
+    if (bytes > limits.bytes && !(force && to === 0)) break
+    to++
+  }
+  if (to === chunk.count && chunk.end <= end) return chunk
+  // Offsets without records reach to the end that was asked for.
+  const next = (chunk.offsets[to] as number | undefined) ?? chunk.end
+  if (next >= end) return { ...sliceChunk(chunk, 0, to), end }
+  return to === 0 ? undefined : sliceChunk(chunk, 0, to)
+}
+
+function rest(chunk: RecordChunk, part: RecordChunk): RecordChunk {
+  return { ...sliceChunk(chunk, part.count, chunk.count), start: part.end }
+}
+
+function byTopicAndPartition(a: string, b: string): number {
+  const [topicA, partitionA] = a.split('\n') as [string, string]
+  const [topicB, partitionB] = b.split('\n') as [string, string]
+  if (topicA !== topicB) return topicA < topicB ? -1 : 1
+  return Number(partitionA) - Number(partitionB)
+}

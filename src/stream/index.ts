@@ -1,0 +1,24 @@
+/**
+ * Streams: records from Kafka or from a log into tables, exactly once.
+ *
+ * @module
+ */
+export type { Counter, Gauge, Histogram, Labels, MetricOptions, Recorder } from '../core/metrics.ts'
+export { StreamBatch, type StreamRecord } from './batch.ts'
+export type { SnapshotExpiry } from './expiry.ts'
+export { KeyedState, type KeyedStateOptions, type StateView } from './keyed-state.ts'
+export type { StreamOptions, Trigger } from './options.ts'
+export { type OffsetRange, type PartitionOffset, Position } from './position.ts'
+export type { StreamEvent, StreamProgress, StreamTableProgress } from './progress.ts'
+export {
+  type BytesColumn,
+  bytesAt,
+  type RecordChunk,
+  RecordChunkBuilder,
+  type RecordHeader,
+  sliceChunk,
+} from './record-chunk.ts'
+export { type StreamResult, type StreamRun, stream } from './runner.ts'
+export type { SourceOpenOptions, SourceReader, StreamSource } from './source.ts'
+export type { StreamTransaction } from './stream-transaction.ts'
+export { type LedgerReport, type StreamLedger, verifyLedger } from './verify-ledger.ts'

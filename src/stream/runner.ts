@@ -1,0 +1,421 @@
+/**
+ * The micro-batch runner: reads from where the tables are, closes batches by trigger and size, has them written, and
+ * commits what was written together with the new position. streaming.md §2 to §4.
+ */
+import { FloeError, isFloeError } from '../core/errors.ts'
+import { uuidV7 } from '../core/runtime.ts'
+import type { TransactionResult } from '../iceberg/table/transaction.ts'
+import { Backlog } from './backlog.ts'
+import { StreamBatch } from './batch.ts'
+import { expiryUpdates } from './expiry.ts'
+import { ledgerAdditions, readLedger } from './ledger.ts'
+import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
+import type { OffsetRange, Position } from './position.ts'
+import type { StreamEvent, StreamProgress } from './progress.ts'
+import type { SourceReader } from './source.ts'
+import { StreamMetrics } from './stream-metrics.ts'
+import { StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
+import { StreamTransaction } from './stream-transaction.ts'
+
+export interface StreamResult {
+  readonly batches: number
+  readonly rows: number
+  readonly bytes: number
+  /** Where the tables are. */
+  readonly position: Position
+}
+
+export interface StreamRun {
+  readonly id: string
+  /**
+   * Resolves when the stream has ended as it was asked to: by a stop, or because a trigger without interval is done.
+   * Rejects when it cannot go on. Who does not wait for it lets the process end with an error, as it should.
+   */
+  readonly done: Promise<StreamResult>
+  /** Asks for a stop: the batch under way is committed, or dropped after stopTimeoutMs. @throws what `done` rejects with */
+  stop(): Promise<StreamResult>
+}
+
+/**
+ * Starts a stream.
+ * @throws BAD_ARGUMENT for options. `done` rejects with NO_SUCH_TABLE, CORRUPT_LEDGER, STREAM_CONFLICT, what the source and
+ *   the batch function fail with, and what commits fail with for longer than retryTimeoutMs.
+ */
+export function stream(options: StreamOptions): StreamRun {
+  const runner = new Runner(resolveOptions(options))
+  const done = runner.run()
+  return {
+    id: options.id,
+    done,
+    stop: () => {
+      runner.stop()
+      return done
+    },
+  }
+}
+
+/** Read for so long without a record, and a trigger that takes what there is has taken it. */
+const DRAINED_MS = 5000
+/** Longest wait in one read, so that ticks and stops are seen. */
+const READ_WAIT_MS = 1000
+
+class Runner {
+  readonly #o: ResolvedOptions
+  readonly #backlog = new Backlog()
+  readonly #metrics: StreamMetrics
+  /** Aborted when a stop is asked for: reading and waiting end. */
+  readonly #stop = new AbortController()
+  /** Aborted when a stop has taken too long: the batch under way ends. */
+  readonly #kill = new AbortController()
+  /** Where this runner has read to, by partition. */
+  readonly #readTo = new Map<string, number>()
+  #batches = 0
+  #rows = 0
+  #bytes = 0
+  #readError: unknown
+  #lastCommitMs: number
+
+  constructor(options: ResolvedOptions) {
+    this.#o = options
+    this.#metrics = new StreamMetrics(options.recorder, options.id)
+    this.#lastCommitMs = options.runtime.monotonicMs()
+  }
+
+  stop(): void {
+    this.#stop.abort(new Error('a stop was asked for'))
+  }
+
+  async run(): Promise<StreamResult> {
+    const { signal, stopOn } = this.#o
+    const onStop = (): void => this.stop()
+    for (const name of stopOn) process.on(name, onStop)
+    signal?.addEventListener('abort', onStop, { once: true })
+    if (signal?.aborted === true) onStop()
+    const deadline = this.#watchDeadline()
+    // A batch that a stop has ended is as if it had never begun.
+    const unlessStopped = (error: unknown): void => {
+      if (!this.#stop.signal.aborted || !isFloeError(error, 'ABORTED')) throw error
+    }
+    let reader: SourceReader | undefined
+    try {
+      const tables = await this.#loadTables()
+      reader = await this.#openSource(tables)
+      this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
+      await this.#loop(reader, tables).catch(unlessStopped)
+      this.#emit({ type: 'terminated', id: this.#o.id })
+      const { position } = tables
+      return { batches: this.#batches, rows: this.#rows, bytes: this.#bytes, position }
+    } catch (error) {
+      this.#emit({ type: 'terminated', id: this.#o.id, error: error as Error })
+      throw error
+    } finally {
+      for (const name of stopOn) process.off(name, onStop)
+      signal?.removeEventListener('abort', onStop)
+      deadline.abort()
+      await reader?.close()
+    }
+  }
+
+  #loadTables(): Promise<StreamTables> {
+    const { lake, id, tables, backfill } = this.#o
+    return StreamTables.load(lake, id, tables, backfill)
+  }
+
+  #openSource(tables: StreamTables): Promise<SourceReader> {
+    const { source, maxRecordBytes, bufferBytes, runtime } = this.#o
+    return source.open({
+      position: tables.position,
+      maxRecordBytes,
+      bufferBytes,
+      runtime,
+      signal: this.#kill.signal,
+    })
+  }
+
+  async #loop(reader: SourceReader, tables: StreamTables): Promise<void> {
+    const { trigger, runtime } = this.#o
+    const drain = 'intervalMs' in trigger ? undefined : await reader.endOffsets()
+    const interval = 'intervalMs' in trigger ? trigger.intervalMs : 0
+    let tick = runtime.monotonicMs() + interval
+    for (;;) {
+      const isEnd =
+        drain === undefined ? await this.#collect(reader, tick) : await this.#drain(reader, drain)
+      const closedMs = runtime.monotonicMs()
+      if (this.#stop.signal.aborted) return
+      const taken = this.#take(tables)
+      if (taken !== undefined) {
+        await this.#process(reader, tables, taken, closedMs)
+        if ('once' in trigger) return
+      } else if (this.#readError !== undefined) throw this.#readError
+      else if (isEnd && drain !== undefined) return
+      else this.#emit({ type: 'idle', id: this.#o.id })
+      // A batch that took longer than the interval is followed by the next one at once.
+      const now = runtime.monotonicMs()
+      if (now >= tick) tick = Math.max(tick + interval, now)
+    }
+  }
+
+  /** Reads until the tick, or until a batch is full. */
+  async #collect(reader: SourceReader, tick: number): Promise<boolean> {
+    const { runtime } = this.#o
+    for (;;) {
+      if (this.#isFull() || this.#readError !== undefined || this.#stop.signal.aborted) return false
+      const left = tick - runtime.monotonicMs()
+      await this.#read(reader, Math.max(0, Math.min(left, READ_WAIT_MS)))
+      // At the tick what has arrived is taken along.
+      if (left <= 0) return false
+    }
+  }
+
+  /** Reads until the offsets are reached, or until a batch is full. True if there is nothing more. */
+  async #drain(reader: SourceReader, ends: Position): Promise<boolean> {
+    let idleSince = this.#o.runtime.monotonicMs()
+    for (;;) {
+      if (this.#isFull() || this.#readError !== undefined || this.#stop.signal.aborted) return false
+      if (this.#isReached(ends)) return true
+      const chunks = await this.#read(reader, READ_WAIT_MS)
+      const now = this.#o.runtime.monotonicMs()
+      if (chunks > 0) idleSince = now
+      else if (now - idleSince >= DRAINED_MS) return true
+    }
+  }
+
+  #isReached(ends: Position): boolean {
+    for (const { topic, partition, offset } of ends.entries()) {
+      if ((this.#readTo.get(`${topic}\n${partition}`) ?? 0) < offset) return false
+    }
+    return true
+  }
+
+  #isFull(): boolean {
+    const { maxBatchRows, maxBatchBytes } = this.#o
+    return this.#backlog.rows >= maxBatchRows || this.#backlog.bytes >= maxBatchBytes
+  }
+
+  async #read(reader: SourceReader, waitMs: number): Promise<number> {
+    try {
+      const chunks = await reader.read({ waitMs, signal: this.#stop.signal })
+      for (const { topic, partition, end } of chunks)
+        this.#readTo.set(`${topic}\n${partition}`, end)
+      this.#backlog.add(chunks)
+      return chunks.length
+    } catch (error) {
+      // What was read before it is committed first.
+      if (!this.#stop.signal.aborted) this.#readError = error
+      return 0
+    }
+  }
+
+  #take(tables: StreamTables): { batch: StreamBatch; group: WriteGroup } | undefined {
+    const { maxBatchRows, maxBatchBytes, id } = this.#o
+    const limits = { rows: maxBatchRows, bytes: maxBatchBytes }
+    const taken = this.#backlog.take(limits, (t, p, o) => tables.reach(t, p, o))
+    if (taken === undefined) return undefined
+    return { batch: new StreamBatch(id, this.#batches + 1, taken.chunks), group: taken.group }
+  }
+
+  async #process(
+    reader: SourceReader,
+    tables: StreamTables,
+    { batch, group }: { batch: StreamBatch; group: WriteGroup },
+    closedMs: number,
+  ): Promise<void> {
+    const { runtime } = this.#o
+    const { result, tries, transformMs, commitMs } = await this.#commit(tables, batch, group)
+    const now = runtime.monotonicMs()
+    this.#batches++
+    this.#rows += batch.rows
+    this.#bytes += batch.bytes
+    await this.#tellSource(reader, tables.position)
+    const sinceLast = now - this.#lastCommitMs
+    const progress: StreamProgress = {
+      id: this.#o.id,
+      batch: batch.number,
+      timestampMs: runtime.now(),
+      rows: batch.rows,
+      bytes: batch.bytes,
+      ranges: batch.ranges,
+      inputRowsPerSecond: perSecond(batch.rows, sinceLast),
+      processedRowsPerSecond: perSecond(batch.rows, now - closedMs),
+      durationMs: {
+        collect: closedMs - this.#lastCommitMs,
+        transform: transformMs,
+        commit: commitMs,
+      },
+      lagRecords: await this.#lag(reader, tables.position),
+      freshnessMs: batch.rows === 0 ? 0 : Math.max(0, runtime.now() - batch.oldestMs),
+      backlogBytes: this.#backlog.bytes,
+      tries,
+      tables: (result?.tables ?? []).map(
+        ({ table, snapshotId, rowsAdded, filesAdded, bytesAdded }) => ({
+          table,
+          snapshotId,
+          rowsAdded,
+          filesAdded,
+          bytesAdded,
+        }),
+      ),
+    }
+    this.#lastCommitMs = now
+    this.#metrics.committed(progress)
+    this.#emit({ type: 'progress', progress })
+    this.#o.onProgress?.(progress)
+  }
+
+  /** Has the batch written and committed, again and again while what is in the way may pass. */
+  async #commit(
+    tables: StreamTables,
+    batch: StreamBatch,
+    group: WriteGroup,
+  ): Promise<{
+    result: TransactionResult | undefined
+    tries: number
+    transformMs: number
+    commitMs: number
+  }> {
+    const { runtime, retryTimeoutMs, lake } = this.#o
+    const commitId = uuidV7(runtime)
+    const startedMs = runtime.monotonicMs()
+    for (let tries = 1; ; tries++) {
+      const { signal } = this.#kill
+      const transaction = lake.transaction({ commitId, signal })
+      const tx = new StreamTransaction({
+        lake,
+        transaction,
+        tables,
+        group: group.tables.size === 0 ? undefined : group,
+        signal,
+      })
+      const beganMs = runtime.monotonicMs()
+      let committing: readonly string[] = []
+      try {
+        await this.#o.foreachBatch(batch, tx)
+        committing = this.#committing(tx)
+        for (const table of committing) {
+          await transaction.atEachAttempt(table, (base, snapshotId) =>
+            this.#additions(tables, table, batch, base.metadata, snapshotId),
+          )
+        }
+        const writtenMs = runtime.monotonicMs()
+        const result = await transaction.commit()
+        tables.advance(committing, batch.ranges)
+        tx.committed()
+        const now = runtime.monotonicMs()
+        return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
+      } catch (error) {
+        await transaction.rollback().catch(() => undefined)
+        const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
+        if (!isUnknown && !mayPass(error)) throw error
+        const waited = runtime.monotonicMs() - startedMs
+        const waitMs = Math.min(10_000, 100 * 2 ** Math.min(tries - 1, 10))
+        if (waited + waitMs > retryTimeoutMs || this.#stop.signal.aborted) throw error
+        this.#metrics.retried()
+        this.#emit({ type: 'retrying', error: error as Error, waitMs, tries })
+        await runtime.sleep(waitMs, this.#stop.signal)
+        if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
+          tables.advance(committing, batch.ranges)
+          tx.committed()
+          const now = runtime.monotonicMs()
+          return { result: undefined, tries, transformMs: 0, commitMs: now - beganMs }
+        }
+      }
+    }
+  }
+
+  #committing(tx: StreamTransaction): readonly string[] {
+    const names = [...tx.committing]
+    if (names.length > 0) return names
+    throw new FloeError(
+      'BAD_ARGUMENT',
+      `The first batch of the stream "${this.#o.id}" wrote no table, so its position has no place. Name the tables of the stream in the option tables`,
+      { context: { stream: this.#o.id } },
+    )
+  }
+
+  /** What the ledger of a table gets in an attempt: the batch has to begin where that very state of the table ends (I1). */
+  #additions(
+    tables: StreamTables,
+    table: string,
+    batch: StreamBatch,
+    metadata: Parameters<typeof readLedger>[0],
+    snapshotId: bigint,
+  ) {
+    const { id, expire, runtime } = this.#o
+    const now = readLedger(metadata, id, table)
+    const expected = tables.expected(table)
+    if (!beginsAt(batch.ranges, now.position, expected.position)) {
+      throw streamConflict(id, table, expected.position, now.position)
+    }
+    const { summary, updates } = ledgerAdditions(id, now, {
+      ranges: batch.ranges,
+      snapshotId,
+      maxEventMs: batch.timeMs,
+      ingestMs: Math.floor(runtime.now()),
+    })
+    const expired = expire === false ? [] : expiryUpdates(metadata, expire, runtime.now())
+    return { summary, updates: [...updates, ...expired] }
+  }
+
+  async #tellSource(reader: SourceReader, position: Position): Promise<void> {
+    try {
+      await reader.committed(position)
+    } catch (error) {
+      this.#emit({ type: 'warning', error: error as Error })
+    }
+  }
+
+  async #lag(reader: SourceReader, position: Position): Promise<number> {
+    try {
+      let lag = 0
+      for (const { topic, partition, offset } of (await reader.endOffsets()).entries()) {
+        const at = position.get(topic, partition)
+        if (at !== undefined) lag += Math.max(0, offset - at)
+      }
+      return lag
+    } catch (error) {
+      this.#emit({ type: 'warning', error: error as Error })
+      return 0
+    }
+  }
+
+  /** Ends a batch that is under way when a stop takes too long. */
+  #watchDeadline(): AbortController {
+    const { runtime, stopTimeoutMs } = this.#o
+    const over = new AbortController()
+    const watch = async (): Promise<void> => {
+      await runtime.sleep(stopTimeoutMs, over.signal)
+      this.#kill.abort(new Error(`the stop took longer than ${stopTimeoutMs} ms`))
+    }
+    const start = (): void => void watch().catch(() => undefined)
+    if (this.#stop.signal.aborted) start()
+    else this.#stop.signal.addEventListener('abort', start, { once: true, signal: over.signal })
+    return over
+  }
+
+  #emit(event: StreamEvent): void {
+    this.#o.onEvent?.(event)
+  }
+}
+
+function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {
+  return ranges.every(({ topic, partition, start }) => {
+    const at = now.get(topic, partition)
+    return at === expected.get(topic, partition) && (at === undefined || at === start)
+  })
+}
+
+/** Stores and catalogs come back, other writers finish. */
+function mayPass(error: unknown): boolean {
+  if (!isFloeError(error)) return false
+  return error.kind === 'unavailable' || error.code === 'COMMIT_CONFLICT'
+}
+
+/** Not known yet: the next try finds out. */
+function unlessAway(error: unknown): boolean {
+  if (mayPass(error)) return false
+  throw error
+}
+
+function perSecond(count: number, ms: number): number {
+  return ms <= 0 ? 0 : (count * 1000) / ms
+}

@@ -1,0 +1,177 @@
+/**
+ * The tables of a stream and where it is in each of them. As a rule that is the same in all; a table that was set back,
+ * or is new to the stream, lags: then batches go to it alone until it has caught up. streaming.md §3.
+ */
+import { FloeError } from '../core/errors.ts'
+import type { Lake } from '../iceberg/table/lake.ts'
+import { type LedgerState, ledgerProperty, readLedger } from './ledger.ts'
+import { type OffsetRange, type PartitionOffset, Position } from './position.ts'
+
+/** Tables that take the same records. */
+export interface WriteGroup {
+  readonly tables: ReadonlySet<string>
+}
+
+export class StreamTables {
+  readonly #lake: Lake
+  readonly #streamId: string
+  readonly #states = new Map<string, LedgerState>()
+  /** Groups by their names, so that equal ones are the same. */
+  readonly #groups = new Map<string, WriteGroup>()
+  /** True while a table may still join that nobody named. */
+  #open: boolean
+
+  private constructor(lake: Lake, streamId: string, open: boolean) {
+    this.#lake = lake
+    this.#streamId = streamId
+    this.#open = open
+  }
+
+  /**
+   * @param tables which ones the stream writes; undefined: those that have its ledger, or, if none has, those that the
+   *   first batch writes.
+   * @param backfill tables new to the stream that are to be filled from the first record that the source has.
+   * @throws NO_SUCH_TABLE, CORRUPT_LEDGER; BAD_ARGUMENT for a table without a ledger beside others that have one
+   */
+  static async load(
+    lake: Lake,
+    streamId: string,
+    tables: readonly string[] | undefined,
+    backfill: readonly string[],
+  ): Promise<StreamTables> {
+    const names = tables ?? (await discover(lake, streamId))
+    const loaded = new StreamTables(lake, streamId, tables === undefined && names.length === 0)
+    for (const name of names) loaded.#states.set(name, await loaded.#read(name))
+    const fresh = names.filter((name) => loaded.#stateOf(name).seq === 0)
+    const unexpected = fresh.filter((name) => !backfill.includes(name))
+    if (fresh.length < names.length && unexpected[0] !== undefined) {
+      const [name] = unexpected
+      throw new FloeError(
+        'BAD_ARGUMENT',
+        `The stream "${streamId}" has written other tables, and ${name} has none of its records: it is new to the stream, or was dropped and made anew. Name it in backfill to fill it from the first record that the source has`,
+        { context: { stream: streamId, table: name } },
+      )
+    }
+    return loaded
+  }
+
+  get names(): readonly string[] {
+    return [...this.#states.keys()]
+  }
+
+  has(table: string): boolean {
+    return this.#states.has(table)
+  }
+
+  /** Takes in a table that the first batch writes. @throws BAD_ARGUMENT once the stream has its tables */
+  async join(table: string): Promise<void> {
+    if (!this.#open) {
+      throw new FloeError(
+        'BAD_ARGUMENT',
+        `The stream "${this.#streamId}" does not write ${table}: its tables are ${this.names.join(', ')}. Name all of them in the option tables`,
+        { context: { stream: this.#streamId, table } },
+      )
+    }
+    this.#states.set(table, await this.#read(table))
+    this.#groups.clear()
+  }
+
+  /** Where to read on: for each partition the least offset that some table needs; partitions that one lacks are left out. */
+  get position(): Position {
+    const states = [...this.#states.values()]
+    const [first, ...others] = states
+    if (first === undefined) return Position.EMPTY
+    const least: PartitionOffset[] = []
+    for (const { topic, partition, offset } of first.position.entries()) {
+      const all = others.map((s) => s.position.get(topic, partition))
+      if (all.some((o) => o === undefined)) continue
+      least.push({ topic, partition, offset: Math.min(offset, ...(all as number[])) })
+    }
+    return Position.of(least)
+  }
+
+  /** Tables that need a partition's records from an offset on, and the offset at which another one joins them. */
+  reach(topic: string, partition: number, offset: number): { group: WriteGroup; end: number } {
+    const tables: string[] = []
+    let end = Number.POSITIVE_INFINITY
+    for (const [name, { position }] of this.#states) {
+      const at = position.get(topic, partition)
+      if (at === undefined || at <= offset) tables.push(name)
+      else end = Math.min(end, at)
+    }
+    const key = tables.join('\n')
+    let group = this.#groups.get(key)
+    if (group === undefined) this.#groups.set(key, (group = { tables: new Set(tables) }))
+    return { group, end }
+  }
+
+  /** What the ledger of a table has to be where a batch is committed. */
+  expected(table: string): LedgerState {
+    return this.#stateOf(table)
+  }
+
+  /** The batch is in the tables. */
+  advance(tables: Iterable<string>, ranges: readonly OffsetRange[]): void {
+    for (const table of tables) {
+      const { position, seq } = this.#stateOf(table)
+      this.#states.set(table, { position: position.after(ranges), seq: seq + 1 })
+    }
+    this.#open = false
+  }
+
+  /**
+   * After a commit whose outcome is not known: true if the tables have the batch, false if none has.
+   * @throws STREAM_CONFLICT if they are somewhere else
+   */
+  async hasBatch(tables: Iterable<string>, ranges: readonly OffsetRange[]): Promise<boolean> {
+    const found = new Set<boolean>()
+    for (const table of tables) {
+      const now = (await this.#read(table)).position
+      const before = this.#stateOf(table).position
+      if (ranges.every((r) => now.get(r.topic, r.partition) === r.end)) found.add(true)
+      else if (
+        ranges.every((r) => now.get(r.topic, r.partition) === before.get(r.topic, r.partition))
+      )
+        found.add(false)
+      else throw streamConflict(this.#streamId, table, before, now)
+    }
+    if (found.size === 1) return found.has(true)
+    throw new FloeError(
+      'STREAM_CONFLICT',
+      `The stream "${this.#streamId}" cannot go on: some of its tables have the last batch and others do not. Start it again: those that lag catch up`,
+      { context: { stream: this.#streamId } },
+    )
+  }
+
+  #stateOf(table: string): LedgerState {
+    return this.#states.get(table) as LedgerState
+  }
+
+  async #read(table: string): Promise<LedgerState> {
+    const { metadata } = await this.#lake.table(table)
+    return readLedger(metadata, this.#streamId, table)
+  }
+}
+
+async function discover(lake: Lake, streamId: string): Promise<string[]> {
+  const found: string[] = []
+  for (const name of await lake.listTables()) {
+    const { metadata } = await lake.table(name)
+    if (metadata.properties[ledgerProperty(streamId)] !== undefined) found.push(name)
+  }
+  return found
+}
+
+/** Another one has moved the stream. */
+export function streamConflict(
+  streamId: string,
+  table: string,
+  expected: Position,
+  found: Position,
+): FloeError {
+  return new FloeError(
+    'STREAM_CONFLICT',
+    `The stream "${streamId}" has lost its place: ${table} is at ${found.toText() || 'the start'}, and this runner left it at ${expected.toText() || 'the start'}. Another runner with this id is at work, or the table was set back. Nothing of this batch was committed. End the other runner, or give this one another id; a new start goes on from the tables`,
+    { context: { stream: streamId, table } },
+  )
+}

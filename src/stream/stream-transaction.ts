@@ -1,0 +1,91 @@
+/**
+ * What a batch function writes through: changes of several tables, which the runner commits as one, with the position.
+ * Data files are written when a change is recorded; nothing is visible before the commit.
+ */
+import type { Lake } from '../iceberg/table/lake.ts'
+import type { Table } from '../iceberg/table/table.ts'
+import type { Transaction } from '../iceberg/table/transaction.ts'
+import type { UpsertOptions } from '../iceberg/table/upsert-engine.ts'
+import type { AppendInput } from '../iceberg/table/write/input.ts'
+import type { StreamTables, WriteGroup } from './stream-tables.ts'
+
+type StreamUpsertOptions = Omit<UpsertOptions, 'snapshotProperties' | 'signal' | 'onProgress'>
+
+export class StreamTransaction {
+  readonly signal: AbortSignal
+  readonly #lake: Lake
+  readonly #transaction: Transaction
+  readonly #tables: StreamTables
+  readonly #group: WriteGroup | undefined
+  readonly #joined = new Set<string>()
+  readonly #onCommit: (() => void)[] = []
+
+  /** Made by the runner. @param parts group: tables that take the batch; undefined while they are not known. */
+  constructor(parts: {
+    readonly lake: Lake
+    readonly transaction: Transaction
+    readonly tables: StreamTables
+    readonly group: WriteGroup | undefined
+    readonly signal: AbortSignal
+  }) {
+    this.#lake = parts.lake
+    this.#transaction = parts.transaction
+    this.#tables = parts.tables
+    this.#group = parts.group
+    this.signal = parts.signal
+  }
+
+  /**
+   * False for a table that has the records of this batch already, because another table lags behind it: what is recorded
+   * for it is passed over, and state that is built from the records must not count them again.
+   */
+  writes(table: string): boolean {
+    return this.#group === undefined || !this.#tables.has(table) || this.#group.tables.has(table)
+  }
+
+  /** Records rows to append. @throws what `Table.append` refuses rows with; BAD_ARGUMENT for a table that is not of the stream */
+  async append(table: string, input: AppendInput): Promise<void> {
+    if (await this.#takes(table)) {
+      await this.#transaction.append(table, input, { signal: this.signal })
+    }
+  }
+
+  /** Records rows to upsert; one upsert for a table and batch. @throws see `Table.upsert` */
+  async upsert(
+    table: string,
+    input: AppendInput,
+    options: StreamUpsertOptions = {},
+  ): Promise<void> {
+    if (await this.#takes(table)) {
+      await this.#transaction.upsert(table, input, { ...options, signal: this.signal })
+    }
+  }
+
+  /** A handle on the latest version of a table, for reading state. */
+  table(name: string): Promise<Table> {
+    return this.#lake.table(name)
+  }
+
+  /** Has a function called once the batch is committed. It must not throw. */
+  onCommit(listener: () => void): void {
+    this.#onCommit.push(listener)
+  }
+
+  /** @internal Tables to commit to. */
+  get committing(): ReadonlySet<string> {
+    return this.#group?.tables.size ? this.#group.tables : this.#joined
+  }
+
+  /** @internal */
+  committed(): void {
+    for (const listener of this.#onCommit) listener()
+  }
+
+  async #takes(table: string): Promise<boolean> {
+    if (!this.#tables.has(table)) {
+      await this.#tables.join(table)
+      this.#joined.add(table)
+    } else if (this.#group === undefined || this.#group.tables.size === 0) this.#joined.add(table)
+    return this.writes(table)
+  }
+}
