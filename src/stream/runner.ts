@@ -100,6 +100,9 @@ class Runner {
     try {
       const tables = await this.#loadTables()
       reader = await this.#openSource(tables)
+      for (const { topic, partition, offset } of tables.position.entries()) {
+        this.#readTo.set(`${topic}\n${partition}`, offset)
+      }
       this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
       await this.#loop(reader, tables).catch(unlessStopped)
       this.#emit({ type: 'terminated', id: this.#o.id })

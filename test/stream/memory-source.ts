@@ -1,0 +1,117 @@
+/** A source in memory whose records, ends and failures a test decides. */
+import { FloeError } from '../../src/core/errors.ts'
+import { Position } from '../../src/stream/position.ts'
+import { type RecordChunk, RecordChunkBuilder, sliceChunk } from '../../src/stream/record-chunk.ts'
+import type { SourceOpenOptions, SourceReader, StreamSource } from '../../src/stream/source.ts'
+
+export interface TestRecord {
+  readonly key?: string | null
+  readonly value: string | null
+  readonly timestampMs?: number
+}
+
+export class MemorySource implements StreamSource {
+  readonly name = 'memory'
+  readonly topic: string
+  readonly #partitions: TestRecord[][]
+  readonly committed: string[] = []
+  /** Chunks of at most so many records. */
+  chunkRows = 1000
+  /** Thrown by the read that reaches this offset of partition 0. */
+  failAt: { readonly offset: number; readonly error: Error } | undefined
+  /** Offsets before were removed. */
+  readonly firstOffsets: number[]
+  opens = 0
+  #wake: (() => void)[] = []
+
+  constructor(partitions: number, topic = 'events') {
+    this.topic = topic
+    this.#partitions = Array.from({ length: partitions }, () => [])
+    this.firstOffsets = new Array<number>(partitions).fill(0)
+  }
+
+  push(partition: number, ...records: TestRecord[]): void {
+    for (const record of records) this.#partitions[partition]?.push(record)
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  records(partition: number): readonly TestRecord[] {
+    return this.#partitions[partition] as TestRecord[]
+  }
+
+  open(options: SourceOpenOptions): Promise<SourceReader> {
+    this.opens++
+    const next = this.#partitions.map((records, p) => {
+      const at = options.position.get(this.topic, p) ?? (this.firstOffsets[p] as number)
+      if (at >= (this.firstOffsets[p] as number) && at <= records.length) return at
+      throw new FloeError('OFFSET_OUT_OF_RANGE', `memory ${this.topic}/${p} does not have ${at}`)
+    })
+    return Promise.resolve(this.#reader(next))
+  }
+
+  #reader(next: number[]): SourceReader {
+    const take = (): RecordChunk[] => {
+      const chunks: RecordChunk[] = []
+      for (const [p, records] of this.#partitions.entries()) {
+        let from = next[p] as number
+        if (from >= records.length) continue
+        const fail = p === 0 ? this.failAt : undefined
+        if (fail !== undefined && from >= fail.offset) {
+          if (chunks.length > 0) continue
+          throw fail.error
+        }
+        const builder = new RecordChunkBuilder(this.topic, p, from)
+        const end = Math.min(
+          records.length,
+          from + this.chunkRows,
+          fail?.offset ?? Number.POSITIVE_INFINITY,
+        )
+        for (; from < end; from++) {
+          const { key = null, value, timestampMs = 1_000 + from } = records[from] as TestRecord
+          const bytes = (text: string | null): Uint8Array | null =>
+            text === null ? null : Buffer.from(text)
+          builder.append(from, timestampMs, bytes(key), bytes(value))
+        }
+        const chunk = builder.finish(from)
+        // Two halves, as a source may give them.
+        const half = chunk.count >> 1
+        if (half > 0) chunks.push(sliceChunk(chunk, 0, half))
+        chunks.push(sliceChunk(chunk, half, chunk.count))
+        next[p] = from
+      }
+      return chunks
+    }
+    return {
+      read: async ({ waitMs, signal }) => {
+        const chunks = take()
+        if (chunks.length > 0 || waitMs <= 0) return chunks
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(() => done(), Math.min(waitMs, 20))
+          const done = (): void => {
+            clearTimeout(timer)
+            signal.removeEventListener('abort', done)
+            resolve()
+          }
+          this.#wake.push(done)
+          signal.addEventListener('abort', done, { once: true })
+        })
+        return take()
+      },
+      endOffsets: () =>
+        Promise.resolve(
+          Position.of(
+            this.#partitions.map((r, partition) => ({
+              topic: this.topic,
+              partition,
+              offset: r.length,
+            })),
+          ),
+        ),
+      committed: (position) => {
+        this.committed.push(position.toText())
+        return Promise.resolve()
+      },
+      close: () => Promise.resolve(),
+    }
+  }
+}

@@ -1,0 +1,385 @@
+/** The micro-batch runner: exactly once into several tables, from where the tables are. streaming.md §1 to §4. */
+import { describe, expect, it } from 'vitest'
+import { FloeError } from '../../src/core/errors.ts'
+import { systemRuntime } from '../../src/core/runtime.ts'
+import { type Lake, schema, t } from '../../src/index.ts'
+import { MemoryStore } from '../../src/io/memory.ts'
+import {
+  KeyedState,
+  type StreamBatch,
+  type StreamEvent,
+  type StreamOptions,
+  type StreamTransaction,
+  stream,
+  verifyLedger,
+} from '../../src/stream/index.ts'
+import { errorOf, rejectionOf } from '../support/expect-error.ts'
+import { expectSound, memoryLake } from '../support/lakes.ts'
+import { MemorySource } from './memory-source.ts'
+
+const raw = schema({
+  source_partition: t.int(),
+  source_offset: t.long(),
+  key: t.optional(t.string()),
+  value: t.optional(t.string()),
+})
+const totals = schema({ key: t.string(), count: t.long(), sum: t.double() }, { key: ['key'] })
+const RAW = 'bronze.raw'
+const TOTALS = 'gold.totals'
+
+async function tables(lake: Lake): Promise<void> {
+  await lake.createTable(RAW, raw, { formatVersion: 3, ifNotExists: true })
+  await lake.createTable(TOTALS, totals, { formatVersion: 3, ifNotExists: true })
+}
+
+interface Total {
+  readonly count: number
+  readonly sum: number
+}
+
+/** Appends every record and keeps a sum for each key. */
+function job() {
+  const state = new KeyedState<Total>({
+    table: TOTALS,
+    key: 'key',
+    decode: (row) => ({ count: Number(row['count']), sum: Number(row['sum']) }),
+  })
+  return async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+    const rows = [...batch.records()].map((r) => ({
+      source_partition: r.partition,
+      source_offset: r.offset,
+      key: r.key === null ? null : Buffer.from(r.key).toString(),
+      value: r.value === null ? null : Buffer.from(r.value).toString(),
+    }))
+    await tx.append(RAW, rows)
+    const view = await state.open(tx)
+    for (const { key, value } of rows) {
+      if (key === null || value === null) continue
+      const before = view.get(key) ?? { count: 0, sum: 0 }
+      view.set(key, { count: before.count + 1, sum: before.sum / 3 + Number(value) })
+    }
+    await tx.upsert(
+      TOTALS,
+      [...view.changed()].map(([key, { count, sum }]) => ({ key, count, sum })),
+    )
+  }
+}
+
+function options(
+  lake: Lake,
+  source: MemorySource,
+  more: Partial<StreamOptions> = {},
+): StreamOptions {
+  return {
+    lake,
+    id: 'test',
+    source,
+    tables: [RAW, TOTALS],
+    trigger: { availableNow: true },
+    foreachBatch: job(),
+    ...more,
+  }
+}
+
+function fill(source: MemorySource, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    // A key is in one partition, as keyed records are.
+    source.push(i % 3, { key: `k${i % 3}-${i % 7}`, value: String(i) })
+  }
+}
+
+/** Both tables are what the source has, each offset once, and their ledgers are whole. */
+async function expectExact(
+  lake: Lake,
+  source: MemorySource,
+  ends = [Infinity, Infinity, Infinity],
+) {
+  const bronze = await lake.table(RAW)
+  const gold = await lake.table(TOTALS)
+  const rows = await bronze.scan().toArray()
+  const expected = new Map<string, Total>()
+  const places: string[] = []
+  for (const p of [0, 1, 2]) {
+    for (const [offset, { key, value }] of source.records(p).entries()) {
+      if (offset >= (ends[p] as number)) break
+      places.push(`${p}/${offset}/${value}`)
+      if (key === null || key === undefined || value === null) continue
+      const before = expected.get(key) ?? { count: 0, sum: 0 }
+      expected.set(key, { count: before.count + 1, sum: before.sum / 3 + Number(value) })
+    }
+  }
+  const found = rows.map((r) => `${r['source_partition']}/${r['source_offset']}/${r['value']}`)
+  expect(found.sort()).toEqual(places.sort())
+  const goldRows = await gold.scan().toArray()
+  expect(goldRows.map((r) => [r['key'], Number(r['count']), r['sum']]).sort()).toEqual(
+    [...expected].map(([key, { count, sum }]) => [key, count, sum]).sort(),
+  )
+  for (const table of [bronze, gold]) {
+    const report = verifyLedger(table)
+    expect(report.streams.map((s) => s.problems)).toEqual([[]])
+    await expectSound(table)
+  }
+}
+
+describe('a stream', () => {
+  it('writes several tables with the position in one commit each batch, and goes on from them', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 1000)
+    const first = await stream(options(lake, source, { maxBatchRows: 300 })).done
+    expect(first).toMatchObject({ batches: 4, rows: 1000 })
+    await expectExact(lake, source)
+    fill(source, 1000, 1500)
+    const second = await stream(options(lake, source)).done
+    expect(second).toMatchObject({ batches: 1, rows: 500 })
+    await expectExact(lake, source)
+    const [bronze, gold] = [await lake.table(RAW), await lake.table(TOTALS)]
+    const id = (table: { currentSnapshot: unknown }) =>
+      (table.currentSnapshot as { summary: Record<string, string> }).summary['floe.commit-id']
+    expect(id(bronze)).toBe(id(gold))
+    expect(source.committed.at(-1)).toBe(second.position.toText())
+    // Nothing new: no commit.
+    const third = await stream(options(lake, source)).done
+    expect(third).toMatchObject({ batches: 0, rows: 0 })
+  })
+
+  it('folds to the same bits however the records are cut into batches', async () => {
+    const results: unknown[] = []
+    for (const maxBatchRows of [1, 7, 64, 5000]) {
+      const lake = await memoryLake()
+      await tables(lake)
+      const source = new MemorySource(3)
+      source.chunkRows = 13
+      fill(source, 0, 120)
+      await stream(options(lake, source, { maxBatchRows, expire: false })).done
+      await expectExact(lake, source)
+      const rows = await (await lake.table(TOTALS)).scan().toArray()
+      results.push(rows.map((r) => `${r['key']} ${r['count']} ${r['sum']}`).sort())
+    }
+    for (const result of results) expect(result).toEqual(results[0])
+  })
+
+  it('takes batches by bytes, and one record that is larger alone', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    source.push(
+      0,
+      { key: 'a', value: '1'.repeat(100) },
+      { key: 'b', value: '2'.repeat(5000) },
+      { key: 'c', value: '3' },
+    )
+    const sizes: number[] = []
+    await stream(
+      options(lake, source, { maxBatchBytes: 150, onProgress: (p) => sizes.push(p.rows) }),
+    ).done
+    expect(sizes).toEqual([1, 1, 1])
+    await expectExact(lake, source)
+  })
+
+  it('runs by interval, stops when asked, and tells how it goes', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    const events: StreamEvent[] = []
+    const run = stream(
+      options(lake, source, { trigger: { intervalMs: 100 }, onEvent: (e) => events.push(e) }),
+    )
+    fill(source, 0, 10)
+    const until = async (rows: number): Promise<void> => {
+      for (let i = 0; i < 500; i++) {
+        const seen = events.reduce((n, e) => n + (e.type === 'progress' ? e.progress.rows : 0), 0)
+        if (seen >= rows) return
+        await systemRuntime.sleep(10)
+      }
+      throw new Error('the stream does not go on')
+    }
+    await until(10)
+    fill(source, 10, 20)
+    await until(20)
+    const result = await run.stop()
+    expect(result.rows).toBe(20)
+    await expectExact(lake, source)
+    expect(events[0]).toMatchObject({ type: 'started', position: '' })
+    expect(events.at(-1)).toEqual({ type: 'terminated', id: 'test' })
+    const progress = events.find((e) => e.type === 'progress')
+    expect(progress).toMatchObject({ progress: { id: 'test', batch: 1, tries: 1, lagRecords: 0 } })
+  })
+
+  it('commits an empty snapshot to a table that a batch writes nothing to, so that no table lags', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    source.push(1, { key: null, value: 'x' })
+    await stream(options(lake, source)).done
+    const gold = await lake.table(TOTALS)
+    expect(gold.metadata.snapshots.length).toBe(1)
+    expect(gold.metadata.properties['floe.stream.test.offsets']).toContain('events:1:1')
+    await expectExact(lake, source)
+  })
+
+  it('commits what came before a record that stops the source, then fails', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    const error = new FloeError('RECORD_TOO_LARGE', 'record events/0/5 is too large')
+    source.failAt = { offset: 5, error }
+    expect(await rejectionOf('RECORD_TOO_LARGE', stream(options(lake, source)).done)).toBe(error)
+    await expectExact(lake, source, [5, Infinity, Infinity])
+    source.failAt = undefined
+    await stream(options(lake, source)).done
+    await expectExact(lake, source)
+  })
+
+  it('fails with what the batch function throws, and nothing of the batch is committed', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    const own = job()
+    let calls = 0
+    const failing = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await own(batch, tx)
+      if (++calls === 2) throw new Error('the job is broken')
+    }
+    await expect(
+      stream(options(lake, source, { foreachBatch: failing, maxBatchRows: 10 })).done,
+    ).rejects.toThrow('the job is broken')
+    expect((await lake.table(RAW)).metadata.snapshots.length).toBe(1)
+    await stream(options(lake, source)).done
+    await expectExact(lake, source)
+  })
+
+  it('stops when another runner with its id has moved on, and loses nothing', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    let other: Promise<unknown> | undefined
+    const own = job()
+    const slow = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await own(batch, tx)
+      other ??= stream(options(lake, source)).done
+      await other
+    }
+    const error = await rejectionOf(
+      'STREAM_CONFLICT',
+      stream(options(lake, source, { foreachBatch: slow })).done,
+    )
+    expect(error.message).toContain('Another runner')
+    await expectExact(lake, source)
+  })
+
+  it('repeats a batch while the store is away', async () => {
+    const memory = new MemoryStore(systemRuntime)
+    let away = 0
+    const store = new Proxy(memory, {
+      get(target, name, receiver) {
+        const value = Reflect.get(target, name, receiver) as unknown
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (['put', 'openWriter', 'putIfAbsent'].includes(String(name)) && away > 0) {
+            away--
+            return Promise.reject(new FloeError('STORE_UNAVAILABLE', 'the store is away'))
+          }
+          return (value as (...a: unknown[]) => unknown).apply(target, args)
+        }
+      },
+    })
+    const lake = await memoryLake({ store: store as never })
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    away = 4
+    const events: StreamEvent[] = []
+    await stream(options(lake, source, { onEvent: (e) => events.push(e) })).done
+    expect(events.filter((e) => e.type === 'retrying').length).toBeGreaterThan(0)
+    await expectExact(lake, source)
+  })
+
+  it('finds tables by their position, and takes those that the first batch writes', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 10)
+    const { tables: _, ...rest } = options(lake, source)
+    await stream({ ...rest, foreachBatch: job() }).done
+    fill(source, 10, 20)
+    await stream({ ...rest, foreachBatch: job() }).done
+    await expectExact(lake, source)
+    await lake.createTable('x.more', raw)
+    fill(source, 20, 30)
+    const error = await rejectionOf(
+      'BAD_ARGUMENT',
+      stream({ ...rest, foreachBatch: (_batch, tx) => tx.append('x.more', []) }).done,
+    )
+    expect(error.message).toContain('x.more')
+  })
+
+  it('fills a table that is new to it alone, if it is told to', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 100)
+    const bronze = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await tx.append(
+        RAW,
+        [...batch.records()].map((r) => ({
+          source_partition: r.partition,
+          source_offset: r.offset,
+          key: Buffer.from(r.key as Uint8Array).toString(),
+          value: Buffer.from(r.value as Uint8Array).toString(),
+        })),
+      )
+    }
+    await stream(options(lake, source, { tables: [RAW], foreachBatch: bronze })).done
+    fill(source, 100, 150)
+    const refused = await rejectionOf('BAD_ARGUMENT', stream(options(lake, source)).done)
+    expect(refused.message).toContain(TOTALS)
+    const groups: boolean[] = []
+    const own = job()
+    const watched = (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      groups.push(tx.writes(RAW))
+      return own(batch, tx)
+    }
+    await stream(
+      options(lake, source, { backfill: [TOTALS], foreachBatch: watched, maxBatchRows: 40 }),
+    ).done
+    expect(groups).toContain(false)
+    expect(groups.at(-1)).toBe(true)
+    await expectExact(lake, source)
+  })
+
+  it('lets old snapshots expire along the way and keeps its place', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 60)
+    await stream(
+      options(lake, source, { maxBatchRows: 1, expire: { keepLast: 5, olderThanMs: 0 } }),
+    ).done
+    const { snapshots } = (await lake.table(RAW)).metadata
+    expect(snapshots.length).toBeLessThan(30)
+    expect(snapshots.length).toBeGreaterThanOrEqual(5)
+    fill(source, 60, 70)
+    await stream(options(lake, source)).done
+    await expectExact(lake, source)
+  })
+
+  it('refuses options that make no sense, naming them', async () => {
+    const lake = await memoryLake()
+    const source = new MemorySource(1)
+    for (const [name, more] of [
+      ['id', { id: 'a b' }],
+      ['trigger.intervalMs', { trigger: { intervalMs: 10 } }],
+      ['maxBatchRows', { maxBatchRows: 0 }],
+      ['tables', { tables: [] }],
+      ['expire.keepLast', { expire: { keepLast: 0 } }],
+    ] as const) {
+      const error = errorOf('BAD_ARGUMENT', () => stream(options(lake, source, more)))
+      expect(error.message).toContain(name)
+    }
+  })
+})
