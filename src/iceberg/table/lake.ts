@@ -236,6 +236,18 @@ export class Lake {
     return this.#handle(await readTableState(this.#env, identifier, location))
   }
 
+  /**
+   * Where the metadata of a table's latest version is: what tells versions apart, without reading the file.
+   * @throws NO_SUCH_TABLE, BAD_NAME
+   */
+  async metadataLocation(name: string): Promise<string> {
+    this.#checkOpen()
+    const identifier = parseIdentifier(name)
+    const [location] = await this.#catalog.loadPointers([identifier])
+    if (location === undefined || location === null) throw noSuchTable(identifier)
+    return location
+  }
+
   /** Names of all tables, or of those of one namespace, sorted. */
   async listTables(namespace?: string): Promise<string[]> {
     this.#checkOpen()

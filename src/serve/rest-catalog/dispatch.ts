@@ -1,0 +1,130 @@
+/** From a request's method, target and headers to its answer: everything but the connection. */
+import { jsonObject } from '../../core/json.ts'
+import { type Answer, jsonAnswer, type RestRequest } from './answer.ts'
+import { isLoopbackHostHeader } from './host-guard.ts'
+import type { ResolvedServeOptions } from './options.ts'
+import { badRequest, RestError, restErrorOf } from './rest-error.ts'
+import { findRoute, type Route, routesOf } from './routes.ts'
+
+/** A request as it came, its path not yet looked at. */
+export interface IncomingRequest extends Pick<RestRequest, 'header' | 'body'> {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+}
+
+export class Dispatcher {
+  readonly #options: ResolvedServeOptions
+  readonly #routes: readonly Route[]
+
+  constructor(options: ResolvedServeOptions) {
+    this.#options = options
+    this.#routes = routesOf(options)
+  }
+
+  /** Never rejects. */
+  async answer(request: IncomingRequest): Promise<Answer> {
+    try {
+      return await this.#handle(request)
+    } catch (error) {
+      const refusal = restErrorOf(error)
+      if (refusal !== error) {
+        this.#options.onError?.(error, `${request.method} ${request.target.slice(0, 1000)}`)
+      }
+      return errorAnswer(refusal)
+    }
+  }
+
+  async #handle(request: IncomingRequest): Promise<Answer> {
+    if (this.#options.loopbackOnly && !isLoopbackHostHeader(request.header('host'))) {
+      throw new RestError(
+        403,
+        'ForbiddenException',
+        'This server listens on the loopback interface and answers requests to 127.0.0.1, [::1] and localhost alone: the Host header names another',
+      )
+    }
+    const { method, target } = request
+    const mark = target.indexOf('?')
+    const parts = partsOf(mark < 0 ? target : target.slice(0, mark))
+    const found = parts === undefined ? undefined : findRoute(this.#routes, parts)
+    if (found === undefined) {
+      throw new RestError(
+        404,
+        'NotFoundException',
+        'There is no such path. Clients begin at /v1/config',
+      )
+    }
+    const { route, variables } = found
+    if (route.refused.includes(method)) throw unsupported(route)
+    // Where the specification has no HEAD, it is GET without the content (RFC 9110 §9.3.2).
+    const handler =
+      route.handlers.get(method) ?? (method === 'HEAD' ? route.handlers.get('GET') : undefined)
+    if (handler === undefined) throw methodNotAllowed(route)
+    const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
+    return this.#withDeadline(
+      handler({ variables, query, header: request.header, body: request.body }),
+    )
+  }
+
+  /** The work goes on, as stores have time-outs of their own, but nobody waits for it any more. */
+  async #withDeadline(work: Promise<Answer>): Promise<Answer> {
+    const { runtime, requestTimeoutMs } = this.#options
+    const done = new AbortController()
+    const late = runtime.sleep(requestTimeoutMs, done.signal).then(
+      () => true,
+      () => true,
+    )
+    try {
+      const answer = await Promise.race([work, late])
+      if (answer !== true) return answer as Answer
+      work.catch(() => undefined)
+      throw new RestError(
+        503,
+        'ServiceUnavailableException',
+        `The answer took longer than ${requestTimeoutMs} ms. Try again`,
+        { 'Retry-After': '1' },
+      )
+    } finally {
+      done.abort()
+    }
+  }
+}
+
+export function errorAnswer(error: RestError): Answer {
+  const body = Object.assign(jsonObject(), {
+    error: { message: error.message, type: error.type, code: error.status },
+  })
+  return jsonAnswer(error.status, body, error.headers)
+}
+
+/** The decoded parts of a path below `/v1`; undefined for another. @throws RestError 400 for bad escapes */
+function partsOf(path: string): readonly string[] | undefined {
+  const [root, version, ...parts] = path.split('/')
+  if (root !== '' || version !== 'v1') return undefined
+  try {
+    // Iceberg's own clients write a space as a plus, as in forms, and escape a plus; so do the others with pluses.
+    return parts.map((part) => decodeURIComponent(part.replaceAll('+', ' ')))
+  } catch {
+    throw badRequest('The path has a percent sign that begins no UTF-8 character')
+  }
+}
+
+function unsupported(route: Route): RestError {
+  const path = `/v1/${route.parts.join('/')}`
+  return new RestError(
+    406,
+    'UnsupportedOperationException',
+    `The server does not support this operation on ${path}: it serves a lake for reading. Tables are written through floe`,
+  )
+}
+
+function methodNotAllowed(route: Route): RestError {
+  const allowed = new Set(route.handlers.keys())
+  if (allowed.has('GET')) allowed.add('HEAD')
+  return new RestError(
+    405,
+    'BadRequestException',
+    `The path /v1/${route.parts.join('/')} does not know this method`,
+    { Allow: [...allowed].join(', ') },
+  )
+}

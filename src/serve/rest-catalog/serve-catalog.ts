@@ -1,0 +1,209 @@
+/**
+ * An Iceberg REST catalog over a lake, for reading: other engines attach and read live tables while this process or
+ * others write them. Iceberg REST Catalog API; what of it is served: docs/serve.md.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { abortedError, FloeError } from '../../core/errors.ts'
+import { Dispatcher, errorAnswer } from './dispatch.ts'
+import {
+  type ResolvedServeOptions,
+  resolveServeOptions,
+  type ServeCatalogOptions,
+} from './options.ts'
+import { hasLongBody, readBody } from './read-body.ts'
+import { badRequest, RestError } from './rest-error.ts'
+
+/** A catalog that is being served. */
+export interface CatalogServer extends AsyncDisposable {
+  /** What engines take as the catalog's URI, e.g. `http://127.0.0.1:8181`. */
+  readonly url: string
+  /** The address that it listens on. */
+  readonly host: string
+  readonly port: number
+  /**
+   * Takes no more requests, waits for those under way, at most `closeTimeoutMs`, and then ends their connections.
+   * Idempotent. The lake stays open.
+   */
+  close(): Promise<void>
+}
+
+/** Idle connections are kept for so long, in milliseconds: engines ask again at their next query. */
+const KEEP_ALIVE_MS = 30_000
+
+/**
+ * Serves a lake as an Iceberg REST catalog.
+ * @throws LISTEN_FAILED if the address is in use or not one of this machine; BAD_ARGUMENT; ABORTED by the signal
+ */
+export async function serveCatalog(options: ServeCatalogOptions): Promise<CatalogServer> {
+  const resolved = resolveServeOptions(options)
+  const { signal } = resolved
+  if (signal?.aborted) throw abortedError(signal, 'Serving a catalog')
+  const server = new HttpCatalogServer(resolved)
+  await server.listen()
+  return server
+}
+
+class HttpCatalogServer implements CatalogServer {
+  readonly #options: ResolvedServeOptions
+  readonly #dispatcher: Dispatcher
+  readonly #server: Server
+  #closing: Promise<void> | undefined
+  #address: AddressInfo | undefined
+
+  constructor(options: ResolvedServeOptions) {
+    this.#options = options
+    this.#dispatcher = new Dispatcher(options)
+    this.#server = createServer({
+      maxHeaderSize: options.maxHeaderBytes,
+      requestTimeout: options.requestTimeoutMs,
+      headersTimeout: options.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, options.requestTimeoutMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    })
+    this.#server.maxConnections = options.maxConnections
+    // A client that stops reading its answer.
+    this.#server.setTimeout(KEEP_ALIVE_MS + options.requestTimeoutMs * 2)
+    this.#server.on('request', (request, response) => void this.#respond(request, response))
+    this.#server.on('clientError', refuseUnreadable)
+  }
+
+  get url(): string {
+    const { family } = this.#address as AddressInfo
+    const host = ANY_ADDRESS.get(this.host) ?? this.host
+    return `http://${family === 'IPv6' && host.includes(':') ? `[${host}]` : host}:${this.port}`
+  }
+
+  get host(): string {
+    return (this.#address as AddressInfo).address
+  }
+
+  get port(): number {
+    return (this.#address as AddressInfo).port
+  }
+
+  async listen(): Promise<void> {
+    const { host, port, signal } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) =>
+        reject(listenFailed(host, port, error)),
+      )
+      this.#server.listen({ host, port }, resolve)
+    })
+    this.#server.removeAllListeners('error')
+    // Running out of handles when a connection comes: the connection is lost, the server is not.
+    this.#server.on('error', (error) => this.#options.onError?.(error, 'accepting a connection'))
+    this.#address = this.#server.address() as AddressInfo
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted) {
+      await this.close()
+      throw abortedError(signal, 'Serving a catalog')
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  readonly #onAbort = (): void => {
+    void this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { signal, runtime, closeTimeoutMs } = this.#options
+    signal?.removeEventListener('abort', this.#onAbort)
+    const done = new AbortController()
+    const ended = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    this.#server.closeIdleConnections()
+    const late = runtime.sleep(closeTimeoutMs, done.signal).catch(() => undefined)
+    await Promise.race([ended, late])
+    done.abort()
+    this.#server.closeAllConnections()
+    await ended
+  }
+
+  async #respond(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { maxBodyBytes } = this.#options
+    const answer = await this.#dispatcher.answer({
+      method: message.method ?? '',
+      target: message.url ?? '',
+      header: (name) => {
+        const value = message.headers[name]
+        return Array.isArray(value) ? value.join(', ') : value
+      },
+      body: () => readBody(message, maxBodyBytes),
+    })
+    // The client may have gone.
+    if (response.destroyed) return
+    const last = this.#closing !== undefined || hasLongBody(message, maxBodyBytes)
+    const length = answer.body.reduce((sum, piece) => sum + piece.length, 0)
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      'X-Content-Type-Options': 'nosniff',
+      ...(length === 0 ? {} : { 'Content-Length': String(length) }),
+      ...(last ? { Connection: 'close' } : {}),
+    })
+    if (message.method !== 'HEAD') for (const piece of answer.body) response.write(piece)
+    response.end()
+  }
+}
+
+/** Addresses that mean all interfaces, with one that a client on this machine can use. */
+const ANY_ADDRESS: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
+
+function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): FloeError {
+  const why =
+    cause.code === 'EADDRINUSE'
+      ? 'another process listens there. Choose another port, or 0 for any free one'
+      : cause.code === 'EACCES'
+        ? 'this user may not. Choose a port from 1024 on'
+        : `it is not an address of this machine (${cause.code ?? 'no code'}). Choose another host`
+  return new FloeError('LISTEN_FAILED', `Cannot listen on ${host} port ${port}: ${why}`, {
+    cause,
+    context: { host, port },
+  })
+}
+
+/** Answers what is no HTTP request, too large or too slow, and closes. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const refusal =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new RestError(431, 'BadRequestException', 'The headers are larger than this server takes')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new RestError(408, 'BadRequestException', 'The request did not come in time')
+        : badRequest('This is not a request that can be read')
+  const { status, headers, body } = errorAnswer(refusal)
+  const content = Buffer.concat(body)
+  const lines = Object.entries({
+    ...headers,
+    'Content-Length': String(content.length),
+    Connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(
+    Buffer.concat([
+      Buffer.from(`HTTP/1.1 ${status} ${REASONS[status]}\r\n${lines.join('')}\r\n`),
+      content,
+    ]),
+  )
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}

@@ -1,0 +1,87 @@
+/** Catalog servers for tests, closed at the end, and requests as raw as a test needs them. */
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
+import { afterEach } from 'vitest'
+import { type JsonObject, parseJson } from '../../src/core/json.ts'
+import type { CatalogServer, ServeCatalogOptions } from '../../src/serve/index.ts'
+import { serveCatalog } from '../../src/serve/index.ts'
+
+const open: CatalogServer[] = []
+
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+export async function served(options: ServeCatalogOptions): Promise<CatalogServer> {
+  const server = await serveCatalog({
+    // What fails inside is a failure of the test, unless it says otherwise.
+    onError: (error) => console.error(error),
+    ...options,
+  })
+  open.push(server)
+  return server
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+  readonly json: JsonObject
+}
+
+export interface AskOptions {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+}
+
+/** One request on a connection of its own. The path goes out as it is, the Host header too if one is given. */
+export function ask(server: CatalogServer, path: string, options: AskOptions = {}): Promise<Reply> {
+  const { method = 'GET', headers = {}, body } = options
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      { host: server.host, port: server.port, path, method, headers, agent: false },
+      (response) => {
+        const pieces: Buffer[] = []
+        response.on('data', (piece: Buffer) => pieces.push(piece))
+        response.on('error', reject)
+        response.on('end', () => {
+          const text = Buffer.concat(pieces).toString()
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            get json() {
+              return parseJson(text, 'the reply') as JsonObject
+            },
+          })
+        })
+      },
+    )
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** Sends bytes that need not be HTTP, and gives all that comes back until the server closes. */
+export function raw(server: CatalogServer, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, server.host)
+    let out = ''
+    socket.on('data', (piece) => {
+      out += piece.toString()
+    })
+    socket.on('error', reject)
+    socket.on('close', () => resolve(out))
+    socket.write(text)
+  })
+}
+
+/** `[status, type]` of a refusal, after checking that status and body agree. */
+export function refusal(reply: Reply): [number, unknown] {
+  const error = reply.json['error'] as JsonObject
+  if (error['code'] !== reply.status || typeof error['message'] !== 'string') {
+    throw new Error(`status ${reply.status} with ${reply.text}`)
+  }
+  return [reply.status, error['type']]
+}
