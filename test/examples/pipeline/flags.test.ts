@@ -1,0 +1,59 @@
+/** Flags: what is read, what is refused, and that the help explains every one. */
+import { expect, it } from 'vitest'
+import { HELP, readFlags } from '../../../examples/pipeline/flags.ts'
+
+it('has defaults that need no service', () => {
+  expect(readFlags([])).toMatchObject({
+    isScratch: true,
+    kafka: undefined,
+    topic: 'content_events',
+    rate: 20_000,
+    forMs: 20_000,
+    triggerMs: 1000,
+    catalogPort: 0,
+  })
+})
+
+it('reads services, times and shares', () => {
+  const args =
+    '--kafka a:9092,b:9093 --s3 s3://lake/events --s3-endpoint http://127.0.0.1:9000 --for 10m --rate max --trigger 10s --late 0.5 --catalog-port off'
+  expect(readFlags(args.split(' '))).toMatchObject({
+    isScratch: false,
+    lake: 's3://lake/events',
+    s3: { endpoint: 'http://127.0.0.1:9000' },
+    kafka: ['a:9092', 'b:9093'],
+    forMs: 600_000,
+    rate: Number.POSITIVE_INFINITY,
+    triggerMs: 10_000,
+    generator: { lateShare: 0.5 },
+    catalogPort: undefined,
+  })
+  expect(readFlags(['--for', 'forever'])?.forMs).toBe(Number.POSITIVE_INFINITY)
+})
+
+it('never empties a folder that was named', () => {
+  expect(readFlags(['--lake', '/data'])?.isScratch).toBe(false)
+  expect(readFlags(['--log', '/data'])?.isScratch).toBe(false)
+})
+
+it.each([
+  ['--nonsense', 'nonsense'],
+  ['--rate fast', '--rate fast is no whole number'],
+  ['--for 20', '--for 20 is no time'],
+  ['--trigger 50ms', '--trigger 50ms is no time of 100 ms'],
+  ['--late 1.5', '--late 1.5 is no share'],
+  ['--kafka localhost', '--kafka localhost is no broker'],
+  ['--kafka a:1 --log /x', 'two places for one topic'],
+  ['--lake /x --s3 s3://b/p', 'two places for one lake'],
+  ['--s3-endpoint http://x', 'add --s3'],
+  ['--s3 bucket/prefix', 'is no location'],
+])('refuses %s', (args, message) => {
+  expect(() => readFlags(args.split(' '))).toThrow(message)
+})
+
+it('explains every flag', () => {
+  expect(readFlags(['--help'])).toBeUndefined()
+  const source = readFlags.toString() + HELP
+  for (const flag of source.matchAll(/--([a-z][a-z0-9-]+)/g)) expect(HELP).toContain(`--${flag[1]}`)
+  for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(125)
+})

@@ -1,0 +1,188 @@
+/** Generator, stream, tables and check together, and what the check finds when something is wrong. */
+import { describe, expect, it } from 'vitest'
+import { BRONZE, bronzeBatch } from '../../../examples/pipeline/bronze.ts'
+import { checkPipeline } from '../../../examples/pipeline/check.ts'
+import { EventGenerator } from '../../../examples/pipeline/generator.ts'
+import { GOLD } from '../../../examples/pipeline/gold.ts'
+import { startJob } from '../../../examples/pipeline/job.ts'
+import { type LiveOptions, runLive } from '../../../examples/pipeline/live.ts'
+import { topVideos } from '../../../examples/pipeline/top-videos.ts'
+import type { Lake } from '../../../src/index.ts'
+import { memoryLake } from '../../support/lakes.ts'
+import { chunkOf } from './chunks.ts'
+import { MemoryTopic } from './memory-topic.ts'
+
+const NOW = Date.UTC(2026, 0, 15, 12)
+const never = new AbortController().signal
+
+function liveOptions(lake: Lake, topic: MemoryTopic, change: Partial<LiveOptions>): LiveOptions {
+  return {
+    lake: lake as never,
+    source: topic,
+    sink: topic,
+    generator: new EventGenerator({ seed: 1, malformedShare: 0.05, videos: 100 }),
+    rate: 4000,
+    forMs: 1500,
+    trigger: { intervalMs: 200 },
+    signal: never,
+    out: { write: () => undefined },
+    ...change,
+  }
+}
+
+/** Puts events through the job until all are committed. */
+async function fill(lake: Lake, topic: MemoryTopic): Promise<void> {
+  const { run } = await startJob({
+    lake: lake as never,
+    source: topic,
+    trigger: { availableNow: true },
+    maxBatchRows: 700,
+  })
+  await run.done
+}
+
+const problemsOf = async (lake: Lake): Promise<Record<string, readonly string[]>> =>
+  Object.fromEntries(
+    (await checkPipeline(lake as never))
+      .filter(({ problems }) => problems.length > 0)
+      .map(({ name, problems }) => [name, problems]),
+  )
+
+describe('runLive', () => {
+  it('takes all that was sent, and finds nothing wrong', async () => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(3)
+    const options = liveOptions(lake, topic, {})
+    const result = await runLive(options)
+    expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+    expect(result.rows).toBe(options.generator?.counts.events)
+    expect(result.rows).toBeGreaterThan(1000)
+    const { folded, ignored, ahead } = result.folded
+    expect(folded + ignored + ahead).toBe(result.rows)
+    expect(ignored).toBeGreaterThan(0)
+    const top = await topVideos(lake as never, 10, Date.now())
+    expect(top).toHaveLength(10)
+    expect(top[0]?.score).toBeGreaterThan(top[9]?.score as number)
+  })
+
+  it('goes on where it was', async () => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    const first = await runLive(liveOptions(lake, topic, { forMs: 500 }))
+    const second = await runLive(liveOptions(lake, topic, { forMs: 500 }))
+    expect(second.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+    const records = topic.partitions.reduce((sum, { length }) => sum + length, 0)
+    expect(first.rows + second.rows).toBe(records)
+  })
+
+  it('ends when it is asked to, with the batch under way', async () => {
+    const lake = await memoryLake()
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 600)
+    const result = await runLive(
+      liveOptions(lake, new MemoryTopic(2), {
+        forMs: Number.POSITIVE_INFINITY,
+        signal: stop.signal,
+      }),
+    )
+    expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+  })
+
+  it('fails when the stream does', async () => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    setTimeout(() => topic.fail(new Error('the disk is gone')), 400)
+    await expect(runLive(liveOptions(lake, topic, { forMs: 60_000 }))).rejects.toThrow(
+      'the disk is gone',
+    )
+  })
+
+  it('fails when events cannot be sent', async () => {
+    const lake = await memoryLake()
+    const sink = {
+      send: () => Promise.reject(new Error('no broker')),
+      close: () => Promise.resolve(),
+    }
+    await expect(
+      runLive(liveOptions(lake, new MemoryTopic(1), { sink, forMs: 60_000 })),
+    ).rejects.toThrow('no broker')
+  })
+})
+
+describe('checkPipeline finds', () => {
+  async function filled(): Promise<{ lake: Lake; topic: MemoryTopic }> {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    await topic.send(
+      new EventGenerator({ seed: 9, videos: 30, malformedShare: 0.05 }).take(2000, NOW),
+    )
+    await fill(lake, topic)
+    expect(await problemsOf(lake)).toEqual({})
+    return { lake, topic }
+  }
+
+  it('a record that is missing', async () => {
+    const { lake } = await filled()
+    const table = await lake.table(BRONZE)
+    await table.deleteWhere({ source_partition: 1, source_offset: 17 })
+    const problems = await problemsOf(lake)
+    expect(problems['every offset once in Bronze']).toEqual(['offset 17 of partition 1 is missing'])
+  })
+
+  it('a record that is there twice, and what Gold lacks of it', async () => {
+    const { lake, topic } = await filled()
+    const record = topic.partitions[0]?.find(({ value }) =>
+      Buffer.from(value ?? '').includes('"view"'),
+    ) as never
+    const table = await lake.table(BRONZE)
+    const end = topic.partitions[0]?.length as number
+    await table.append(
+      bronzeBatch({ chunks: [chunkOf([record], 0, 3), chunkOf([record], 0, end)] }) as never,
+    )
+    const problems = await problemsOf(lake)
+    expect(problems['every offset once in Bronze']).toEqual([
+      `partition 0 ends at ${end + 1}, its position is ${end}`,
+      'offset 3 of partition 0 is there twice',
+    ])
+    expect(problems['Gold is the fold of Bronze, bit by bit']).toHaveLength(1)
+  })
+
+  it('a score that is off by the last bit', async () => {
+    const { lake } = await filled()
+    const table = await lake.table(GOLD)
+    const row = (await table.scan().toArray())[0] as Record<string, unknown>
+    await table.upsert([{ ...row, viral_score: (row['viral_score'] as number) * (1 + 2 ** -52) }])
+    const problems = await problemsOf(lake)
+    expect(Object.keys(problems)).toEqual(['Gold is the fold of Bronze, bit by bit'])
+  })
+
+  it('a video without events, and one that is gone', async () => {
+    const { lake } = await filled()
+    const table = await lake.table(GOLD)
+    const row = (await table.scan().toArray())[0] as Record<string, unknown>
+    await table.upsert([{ ...row, video_id: 'nobody' }])
+    expect((await problemsOf(lake))['Gold is the fold of Bronze, bit by bit']).toContain(
+      'nobody has no event in Bronze',
+    )
+    await (await lake.table(GOLD)).deleteWhere({
+      video_id: { in: ['nobody', row['video_id'] as string] },
+    })
+    const videos = (await (await lake.table(GOLD)).scan().toArray()).length
+    expect((await problemsOf(lake))['Gold is the fold of Bronze, bit by bit']).toEqual([
+      `Gold has ${videos} rows for ${videos + 1} videos`,
+    ])
+  })
+})
+
+it('a batch without a single usable event is committed to both tables', async () => {
+  const lake = await memoryLake()
+  const topic = new MemoryTopic(1)
+  await topic.send([
+    { key: null, value: null, timestampMs: NOW },
+    { key: Buffer.from('k'), value: Buffer.from('{"a":'), timestampMs: NOW },
+  ])
+  await fill(lake, topic)
+  expect(await problemsOf(lake)).toEqual({})
+  expect(await (await lake.table(BRONZE)).scan().count()).toBe(2)
+  expect(await (await lake.table(GOLD)).scan().count()).toBe(0)
+})
