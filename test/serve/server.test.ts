@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { FloeError } from '../../src/core/errors.ts'
 import { type Lake, schema, t } from '../../src/index.ts'
 import { serveCatalog } from '../../src/serve/index.ts'
+import { isServedHostHeader } from '../../src/serve/rest-catalog/host-guard.ts'
 import type { ServedLake } from '../../src/serve/rest-catalog/options.ts'
 import { rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
@@ -323,6 +324,16 @@ describe('who is answered', () => {
       expect(refusal(reply), host).toEqual([403, 'ForbiddenException'])
     }
     expect(await raw(server, 'GET /v1/config HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 403 /)
+  })
+
+  it('on the loopback interface by a name: that name too', async () => {
+    const server = await served({ lake: await shop(), host: 'localhost' })
+    expect(server.host).toMatch(/^(127\.0\.0\.1|::1)$/)
+    const reply = await ask(server, LOAD, { headers: { Host: 'example.com' } })
+    expect(refusal(reply)).toEqual([403, 'ForbiddenException'])
+    expect((await ask(server, LOAD, { headers: { Host: 'localhost' } })).status).toBe(200)
+    expect(isServedHostHeader('MyMachine:8181', 'mymachine')).toBe(true)
+    expect(isServedHostHeader('other:8181', 'mymachine')).toBe(false)
   })
 
   it('elsewhere, by explicit host: everybody', async () => {

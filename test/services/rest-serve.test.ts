@@ -71,7 +71,7 @@ function section(text: string, title: string, place: Place): string[] {
   const lines = text
     .replaceAll('…', 'KEY')
     .replace(
-      /(access-key=|access-key-id=|access-key-id': '|KEY_ID ')KEY/g,
+      /((?<!secret-)access-key=|access-key-id=|access-key-id': '|KEY_ID ')KEY/g,
       `$1${S3_KEYS.accessKeyId}`,
     )
     .replace(

@@ -1,7 +1,7 @@
 /** From a request's method, target and headers to its answer: everything but the connection. */
 import { jsonObject } from '../../core/json.ts'
 import { type Answer, jsonAnswer, type RestRequest } from './answer.ts'
-import { isLoopbackHostHeader } from './host-guard.ts'
+import { isServedHostHeader } from './host-guard.ts'
 import type { ResolvedServeOptions } from './options.ts'
 import { badRequest, RestError, restErrorOf } from './rest-error.ts'
 import { findRoute, type Route, routesOf } from './routes.ts'
@@ -16,9 +16,12 @@ export interface IncomingRequest extends Pick<RestRequest, 'header' | 'body'> {
 export class Dispatcher {
   readonly #options: ResolvedServeOptions
   readonly #routes: readonly Route[]
+  readonly #loopbackOnly: boolean
 
-  constructor(options: ResolvedServeOptions) {
+  /** @param loopbackOnly refuse requests that name no host of the loopback interface. */
+  constructor(options: ResolvedServeOptions, loopbackOnly: boolean) {
     this.#options = options
+    this.#loopbackOnly = loopbackOnly
     this.#routes = routesOf(options)
   }
 
@@ -36,7 +39,7 @@ export class Dispatcher {
   }
 
   async #handle(request: IncomingRequest): Promise<Answer> {
-    if (this.#options.loopbackOnly && !isLoopbackHostHeader(request.header('host'))) {
+    if (this.#loopbackOnly && !isServedHostHeader(request.header('host'), this.#options.host)) {
       throw new RestError(
         403,
         'ForbiddenException',
