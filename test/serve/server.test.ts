@@ -136,6 +136,13 @@ describe('refusals', () => {
     ]) {
       expect(refusal(await ask(server, path)), path).toEqual([404, 'NotFoundException'])
     }
+    for (const path of [
+      '/v1/config',
+      'http://localhost/v1/config',
+      'HTTP://127.0.0.1:1/v1/config?',
+    ]) {
+      expect((await ask(server, path)).status, path).toBe(200)
+    }
     for (const path of ['/v1/namespaces/%zz', '/v1/namespaces/%ff', '/v1/namespaces/%']) {
       expect(refusal(await ask(server, path)), path).toEqual([400, 'BadRequestException'])
     }
@@ -175,6 +182,17 @@ describe('refusals', () => {
     expect(refusal(away)).toEqual([503, 'ServiceUnavailableException'])
     expect(away.headers['retry-after']).toBe('1')
     expect(told).toHaveLength(3)
+  })
+
+  it('are answered though the operator cannot be told', async () => {
+    const lake = await shop()
+    const server = await served({
+      lake: changed(lake, { metadataLocation: () => Promise.reject(new Error('inside')) }),
+      onError: () => {
+        throw new Error('no log')
+      },
+    })
+    expect(refusal(await ask(server, LOAD))).toEqual([500, 'InternalServerError'])
   })
 })
 

@@ -34,6 +34,9 @@ const PLACES: readonly Place[] = [
   { name: 'versitygw, keys from the catalog', catalog: 'lake_vended', s3: true, vended: true },
 ]
 
+/** Keys that other tests left in DuckDB would do where those of the catalog are looked for. */
+const DROP_SECRETS = ['DROP SECRET IF EXISTS s3', 'DROP SECRET IF EXISTS __default_s3']
+
 /** A program that was started, and all that it has printed so far. */
 interface Served {
   readonly child: ChildProcess
@@ -109,7 +112,8 @@ async function attach(engine: EngineName, text: string, place: Place): Promise<A
       return (select, table) => sparkSql(sql(select, table), conf)
     }
     case 'duckdb': {
-      await post('duckdb', { op: 'sql', sql: 'SELECT 1', before: section(text, 'DuckDB', place) })
+      const before = [...DROP_SECRETS, ...section(text, 'DuckDB', place)]
+      await post('duckdb', { op: 'sql', sql: 'SELECT 1', before })
       return (select, table) =>
         post('duckdb', { op: 'sql', sql: sql(select, table) }) as Promise<CanonicalRow[]>
     }
@@ -215,7 +219,7 @@ for (const place of PLACES.filter((p) => HAS_S3 || !p.s3)) {
       await writer?.stop()
       if (ENGINES.includes('trino')) await trino(`DROP CATALOG IF EXISTS ${place.catalog}`)
       if (ENGINES.includes('duckdb')) {
-        const before = [`DETACH DATABASE IF EXISTS ${place.catalog}`]
+        const before = [`DETACH DATABASE IF EXISTS ${place.catalog}`, ...DROP_SECRETS]
         await post('duckdb', { op: 'sql', sql: 'SELECT 1', before })
       }
       served?.child.kill('SIGTERM')

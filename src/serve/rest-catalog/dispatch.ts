@@ -31,9 +31,7 @@ export class Dispatcher {
       return await this.#handle(request)
     } catch (error) {
       const refusal = restErrorOf(error)
-      if (refusal !== error) {
-        this.#options.onError?.(error, `${request.method} ${request.target.slice(0, 1000)}`)
-      }
+      if (refusal !== error) this.#tellOperator(error, request)
       return errorAnswer(refusal)
     }
   }
@@ -46,7 +44,9 @@ export class Dispatcher {
         'This server listens on the loopback interface and answers requests to 127.0.0.1, [::1] and localhost alone: the Host header names another',
       )
     }
-    const { method, target } = request
+    const { method } = request
+    // Servers have to take targets with scheme and host, too (RFC 9112 §3.2.2).
+    const target = request.target.replace(/^https?:\/\/[^/?]*/i, '')
     const mark = target.indexOf('?')
     const parts = partsOf(mark < 0 ? target : target.slice(0, mark))
     const found = parts === undefined ? undefined : findRoute(this.#routes, parts)
@@ -67,6 +67,14 @@ export class Dispatcher {
     return this.#withDeadline(
       handler({ variables, query, header: request.header, body: request.body }),
     )
+  }
+
+  #tellOperator(error: unknown, { method, target }: IncomingRequest): void {
+    try {
+      this.#options.onError?.(error, `${method} ${target.slice(0, 1000)}`)
+    } catch {
+      // There is nobody left to tell, and the client still waits for its answer.
+    }
   }
 
   /** The work goes on, as stores have time-outs of their own, but nobody waits for it any more. */
