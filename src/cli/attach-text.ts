@@ -42,9 +42,9 @@ function trino({ url, s3 }: AttachSettings): string[] {
     ...(s3.endpoint === undefined ? [] : [`s3.endpoint=${s3.endpoint}`]),
     ...(s3.region === undefined ? [] : [`s3.region=${s3.region}`]),
     `s3.path-style-access=${s3.pathStyleAccess}`,
-    ...(s3.vended
-      ? ['iceberg.rest-catalog.vended-credentials-enabled=true']
-      : ['s3.aws-access-key=…', 's3.aws-secret-key=…']),
+    // Trino takes keys from catalogs with a session token alone, so it has its own.
+    's3.aws-access-key=…',
+    's3.aws-secret-key=…',
   ]
 }
 

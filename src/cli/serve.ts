@@ -45,6 +45,7 @@ export const serveCommand: Command = {
 async function serve(args: readonly string[], context: CommandContext): Promise<number> {
   const options = parse(args)
   const clientSettings = clientS3Settings(options)
+  const vendedCredentials = options.vendCredentials ? credentialsOf(context.env) : undefined
   const lake = await openLake(options.location, {
     readOnly: true,
     ...(options.onS3 ? { s3: storeOptions(options) } : {}),
@@ -56,7 +57,7 @@ async function serve(args: readonly string[], context: CommandContext): Promise<
       port: options.port,
       signal: context.signal,
       ...(clientSettings === undefined ? {} : { s3: clientSettings }),
-      ...(options.vendCredentials ? { vendedCredentials: credentialsOf(context.env) } : {}),
+      vendedCredentials,
       onError: (error, request) => context.err(`floe serve: ${request}: ${String(error)}\n`),
     })
     context.out(`Serving ${lake.location} for reading at ${server.url}\n\n`)

@@ -1,5 +1,5 @@
 /** Packs the package, installs the tarball into an empty folder and uses it there as a stranger would. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,6 +83,38 @@ describe('the packed package', () => {
     expect(out).toMatch(/floe\/dist\/src\/index\.js/)
     expect(out).not.toMatch(/apache-arrow|parquet-wasm|aws-sdk|kafkajs/)
   })
+
+  it('brings the program floe, which serves a lake that was written beside it', async () => {
+    writeFileSync(
+      join(dir, 'write.js'),
+      `import { openLake, schema, t } from 'floe'
+       import { serveCatalog } from 'floe/serve'
+       const lake = await openLake('./served')
+       await lake.createTable('shop.orders', schema({ id: t.long() }), { ifNotExists: true })
+       const server = await serveCatalog({ lake })
+       console.log((await fetch(server.url + '/v1/namespaces')).status)
+       await server.close()
+       await lake.close()`,
+    )
+    const written = execFileSync(process.execPath, ['write.js'], { cwd: dir, encoding: 'utf8' })
+    expect(written).toBe('200\n')
+    const child = spawn(
+      join(dir, 'node_modules', '.bin', 'floe'),
+      ['serve', 'served', '--port=0'],
+      {
+        cwd: dir,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    let out = ''
+    child.stdout.on('data', (piece: Buffer) => {
+      out += piece.toString()
+      if (out.includes('ATTACH')) child.kill('SIGTERM')
+    })
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(code).toBe(0)
+    expect(out).toMatch(/^Serving file:.*\/served for reading at http:\/\/127\.0\.0\.1:\d+\n/)
+  }, 60_000)
 
   it('says what to install for S3, whose SDK a stranger does not have', () => {
     writeFileSync(

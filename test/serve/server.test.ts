@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { FloeError } from '../../src/core/errors.ts'
 import { type Lake, schema, t } from '../../src/index.ts'
 import { serveCatalog } from '../../src/serve/index.ts'
+import { isServedHostHeader } from '../../src/serve/rest-catalog/host-guard.ts'
 import type { ServedLake } from '../../src/serve/rest-catalog/options.ts'
 import { rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
@@ -135,6 +136,13 @@ describe('refusals', () => {
     ]) {
       expect(refusal(await ask(server, path)), path).toEqual([404, 'NotFoundException'])
     }
+    for (const path of [
+      '/v1/config',
+      'http://localhost/v1/config',
+      'HTTP://127.0.0.1:1/v1/config?',
+    ]) {
+      expect((await ask(server, path)).status, path).toBe(200)
+    }
     for (const path of ['/v1/namespaces/%zz', '/v1/namespaces/%ff', '/v1/namespaces/%']) {
       expect(refusal(await ask(server, path)), path).toEqual([400, 'BadRequestException'])
     }
@@ -174,6 +182,17 @@ describe('refusals', () => {
     expect(refusal(away)).toEqual([503, 'ServiceUnavailableException'])
     expect(away.headers['retry-after']).toBe('1')
     expect(told).toHaveLength(3)
+  })
+
+  it('are answered though the operator cannot be told', async () => {
+    const lake = await shop()
+    const server = await served({
+      lake: changed(lake, { metadataLocation: () => Promise.reject(new Error('inside')) }),
+      onError: () => {
+        throw new Error('no log')
+      },
+    })
+    expect(refusal(await ask(server, LOAD))).toEqual([500, 'InternalServerError'])
   })
 })
 
@@ -323,6 +342,16 @@ describe('who is answered', () => {
       expect(refusal(reply), host).toEqual([403, 'ForbiddenException'])
     }
     expect(await raw(server, 'GET /v1/config HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 403 /)
+  })
+
+  it('on the loopback interface by a name: that name too', async () => {
+    const server = await served({ lake: await shop(), host: 'localhost' })
+    expect(server.host).toMatch(/^(127\.0\.0\.1|::1)$/)
+    const reply = await ask(server, LOAD, { headers: { Host: 'example.com' } })
+    expect(refusal(reply)).toEqual([403, 'ForbiddenException'])
+    expect((await ask(server, LOAD, { headers: { Host: 'localhost' } })).status).toBe(200)
+    expect(isServedHostHeader('MyMachine:8181', 'mymachine')).toBe(true)
+    expect(isServedHostHeader('other:8181', 'mymachine')).toBe(false)
   })
 
   it('elsewhere, by explicit host: everybody', async () => {

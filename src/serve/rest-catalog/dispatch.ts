@@ -1,7 +1,7 @@
 /** From a request's method, target and headers to its answer: everything but the connection. */
 import { jsonObject } from '../../core/json.ts'
 import { type Answer, jsonAnswer, type RestRequest } from './answer.ts'
-import { isLoopbackHostHeader } from './host-guard.ts'
+import { isServedHostHeader } from './host-guard.ts'
 import type { ResolvedServeOptions } from './options.ts'
 import { badRequest, RestError, restErrorOf } from './rest-error.ts'
 import { findRoute, type Route, routesOf } from './routes.ts'
@@ -16,9 +16,12 @@ export interface IncomingRequest extends Pick<RestRequest, 'header' | 'body'> {
 export class Dispatcher {
   readonly #options: ResolvedServeOptions
   readonly #routes: readonly Route[]
+  readonly #loopbackOnly: boolean
 
-  constructor(options: ResolvedServeOptions) {
+  /** @param loopbackOnly refuse requests that name no host of the loopback interface. */
+  constructor(options: ResolvedServeOptions, loopbackOnly: boolean) {
     this.#options = options
+    this.#loopbackOnly = loopbackOnly
     this.#routes = routesOf(options)
   }
 
@@ -28,22 +31,22 @@ export class Dispatcher {
       return await this.#handle(request)
     } catch (error) {
       const refusal = restErrorOf(error)
-      if (refusal !== error) {
-        this.#options.onError?.(error, `${request.method} ${request.target.slice(0, 1000)}`)
-      }
+      if (refusal !== error) this.#tellOperator(error, request)
       return errorAnswer(refusal)
     }
   }
 
   async #handle(request: IncomingRequest): Promise<Answer> {
-    if (this.#options.loopbackOnly && !isLoopbackHostHeader(request.header('host'))) {
+    if (this.#loopbackOnly && !isServedHostHeader(request.header('host'), this.#options.host)) {
       throw new RestError(
         403,
         'ForbiddenException',
         'This server listens on the loopback interface and answers requests to 127.0.0.1, [::1] and localhost alone: the Host header names another',
       )
     }
-    const { method, target } = request
+    const { method } = request
+    // Servers have to take targets with scheme and host, too (RFC 9112 §3.2.2).
+    const target = request.target.replace(/^https?:\/\/[^/?]*/i, '')
     const mark = target.indexOf('?')
     const parts = partsOf(mark < 0 ? target : target.slice(0, mark))
     const found = parts === undefined ? undefined : findRoute(this.#routes, parts)
@@ -64,6 +67,14 @@ export class Dispatcher {
     return this.#withDeadline(
       handler({ variables, query, header: request.header, body: request.body }),
     )
+  }
+
+  #tellOperator(error: unknown, { method, target }: IncomingRequest): void {
+    try {
+      this.#options.onError?.(error, `${method} ${target.slice(0, 1000)}`)
+    } catch {
+      // There is nobody left to tell, and the client still waits for its answer.
+    }
   }
 
   /** The work goes on, as stores have time-outs of their own, but nobody waits for it any more. */

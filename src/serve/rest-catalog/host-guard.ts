@@ -8,13 +8,17 @@
 export function isLoopbackHost(host: string): boolean {
   const name = host.toLowerCase()
   if (name === 'localhost' || name.endsWith('.localhost') || name === '::1') return true
-  return /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
+  return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
 }
 
-/** True if a Host header (`name`, `name:port`, `[::1]:port`) names the loopback interface. */
-export function isLoopbackHostHeader(header: string | undefined): boolean {
+/**
+ * True if a Host header (`name`, `name:port`, `[::1]:port`) names the loopback interface, or is the name that the
+ * server was told to listen on.
+ */
+export function isServedHostHeader(header: string | undefined, ownName: string): boolean {
   if (header === undefined) return false
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::\d*)?$/.exec(header.trim())
   const name = match?.[1] ?? match?.[2]
-  return name !== undefined && isLoopbackHost(name)
+  if (name === undefined) return false
+  return isLoopbackHost(name) || name.toLowerCase() === ownName.toLowerCase()
 }

@@ -76,8 +76,6 @@ export interface ResolvedServeOptions extends ServeCatalogOptions {
   readonly maxBodyBytes: number
   readonly cacheBytes: number
   readonly runtime: Runtime
-  /** Only requests to names of the loopback interface are served. */
-  readonly loopbackOnly: boolean
 }
 
 const KIB = 1024
@@ -119,8 +117,7 @@ export function resolveServeOptions(options: ServeCatalogOptions): ResolvedServe
   if (typeof options.lake?.metadataLocation !== 'function') {
     throw bad('lake', 'must be a lake, as openLake gives it')
   }
-  const loopbackOnly = isLoopbackHost(host)
-  checkS3(options, loopbackOnly)
+  checkS3(options, isLoopbackHost(host))
   return {
     ...options,
     host,
@@ -132,7 +129,6 @@ export function resolveServeOptions(options: ServeCatalogOptions): ResolvedServe
     maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? MIB),
     cacheBytes: positive('cacheBytes', options.cacheBytes ?? 64 * MIB),
     runtime: options.runtime ?? systemRuntime,
-    loopbackOnly,
   }
 }
 

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { abortedError, FloeError } from '../../core/errors.ts'
 import { Dispatcher, errorAnswer } from './dispatch.ts'
+import { isLoopbackHost } from './host-guard.ts'
 import {
   type ResolvedServeOptions,
   resolveServeOptions,
@@ -47,14 +48,14 @@ export async function serveCatalog(options: ServeCatalogOptions): Promise<Catalo
 
 class HttpCatalogServer implements CatalogServer {
   readonly #options: ResolvedServeOptions
-  readonly #dispatcher: Dispatcher
+  #dispatcher: Dispatcher
   readonly #server: Server
   #closing: Promise<void> | undefined
   #address: AddressInfo | undefined
 
   constructor(options: ResolvedServeOptions) {
     this.#options = options
-    this.#dispatcher = new Dispatcher(options)
+    this.#dispatcher = new Dispatcher(options, true)
     this.#server = createServer({
       maxHeaderSize: options.maxHeaderBytes,
       requestTimeout: options.requestTimeoutMs,
@@ -95,6 +96,8 @@ class HttpCatalogServer implements CatalogServer {
     // Running out of handles when a connection comes: the connection is lost, the server is not.
     this.#server.on('error', (error) => this.#options.onError?.(error, 'accepting a connection'))
     this.#address = this.#server.address() as AddressInfo
+    // A name can mean any address: what counts is where it listens. No request has been read yet.
+    this.#dispatcher = new Dispatcher(this.#options, isLoopbackHost(this.host))
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted) {
       await this.close()

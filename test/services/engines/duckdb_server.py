@@ -84,9 +84,9 @@ def rows_of(sql):
 
 def handle(request):
     op = request['op']
+    for statement in request.get('before') or []:
+        connection.execute(statement)
     if op == 'read':
-        for statement in request.get('before') or []:
-            connection.execute(statement)
         snapshot = f", snapshot_from_id => {request['snapshotId']}" if request.get('snapshotId') else ''
         columns = ', '.join('"' + c + '"' for c in request.get('columns') or []) or '*'
         where = f" WHERE {request['where']}" if request.get('where') else ''
