@@ -16,6 +16,7 @@ import {
 } from './measure.js'
 import { deleteSuite } from './suite-delete.js'
 import { s3Suite } from './suite-s3.js'
+import { streamSuite } from './suite-stream.js'
 import { upsertSuite } from './suite-upsert.js'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
@@ -36,6 +37,7 @@ const SUITES = {
   upsert: 'a thousand rows by key into tables of three sizes, growth over many commits',
   s3: 'commits of one row on versitygw, and their requests',
   delete: 'deleteWhere of one row and of one partition',
+  stream: 'the pipeline from memory and from the embedded log, fixed cost of a batch',
 } as const
 type Suite = keyof typeof SUITES
 const NAMES = Object.keys(SUITES) as Suite[]
@@ -305,6 +307,7 @@ const RUNS: Readonly<Record<Suite, () => Promise<void>>> = {
   upsert: () => added(upsertSuite(script, flags.quick)),
   s3: () => added(s3Suite(script, flags.quick)),
   delete: () => added(deleteSuite(script, flags.quick)),
+  stream: () => added(streamSuite(script, flags.quick)),
 }
 for (const name of NAMES) {
   if (only?.includes(name) === false) continue

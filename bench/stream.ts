@@ -1,19 +1,62 @@
 /**
- * Child: the pipeline's job (Bronze and Gold in one commit) over records that lie in memory, so that all that is measured
- * is floe: what a source costs comes on top. Arguments: events batchRows location. Prints raw MiB of values for each CPU
+ * Child: the pipeline's job, Bronze and Gold in one commit. Arguments: events batchRows location source; the source is
+ * `memory`, so that what a source costs is left out, or `log`, the embedded one, filled before. Prints raw MiB of values for each CPU
  * second of the process, workers included, the time of each batch, and the peak of memory.
  */
 import { openLake } from 'floe'
-import { Position, type RecordChunk, RecordChunkBuilder, type StreamSource } from 'floe/stream'
+import {
+  logSource,
+  openLog,
+  Position,
+  type RecordChunk,
+  RecordChunkBuilder,
+  type StreamSource,
+} from 'floe/stream'
 import { EventGenerator, GENERATOR_DEFAULTS } from '../examples/pipeline/generator.js'
 import { startJob } from '../examples/pipeline/job.js'
 import { peakRssMiB } from './measure.js'
 
-const [eventsText, batchText, location] = process.argv.slice(2) as string[]
+const [eventsText, batchText, location, kind] = process.argv.slice(2) as string[]
 const events = Number(eventsText)
 const batchRows = Number(batchText)
 const PARTITIONS = 6
 const TOPIC = 'content_events'
+
+function memorySource(rounds: RecordChunk[][]): StreamSource {
+  const ends = new Map<number, number>()
+  for (const { partition, end, values } of rounds.flat()) {
+    ends.set(partition, end)
+    valueSizes.push(values.bytes.length)
+  }
+  const last = Position.of(
+    [...ends].map(([partition, offset]) => ({ topic: TOPIC, partition, offset })),
+  )
+  return {
+    name: 'memory',
+    open: () =>
+      Promise.resolve({
+        read: () => Promise.resolve(rounds.shift() ?? []),
+        endOffsets: () => Promise.resolve(last),
+        committed: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      }),
+  }
+}
+
+/** A log with the events in it. */
+async function logOf(folder: string): Promise<StreamSource> {
+  const generator = new EventGenerator(GENERATOR_DEFAULTS)
+  const log = await openLog(folder)
+  await log.createTopic(TOPIC, { partitions: PARTITIONS })
+  const producer = await log.producer()
+  for (let made = 0; made < events; made += 10_000) {
+    const records = generator.take(Math.min(10_000, events - made), Date.now())
+    for (const { value } of records) valueSizes.push(value?.length ?? 0)
+    await producer.send(TOPIC, records)
+  }
+  await log.close()
+  return logSource({ folder, topics: TOPIC })
+}
 
 /** Chunks of as many records as a batch has, over all partitions. */
 function generate(): RecordChunk[][] {
@@ -39,25 +82,9 @@ function generate(): RecordChunk[][] {
   return rounds
 }
 
-const rounds = generate()
-const valueBytes = rounds.flat().reduce((sum, { values }) => sum + values.bytes.length, 0)
-const ends = new Map<number, number>()
-for (const { partition, end } of rounds.flat()) ends.set(partition, end)
-const source: StreamSource = {
-  name: 'memory',
-  open: () =>
-    Promise.resolve({
-      read: () => Promise.resolve(rounds.shift() ?? []),
-      endOffsets: () =>
-        Promise.resolve(
-          Position.of(
-            [...ends].map(([partition, offset]) => ({ topic: TOPIC, partition, offset })),
-          ),
-        ),
-      committed: () => Promise.resolve(),
-      close: () => Promise.resolve(),
-    }),
-}
+const valueSizes: number[] = []
+const source = kind === 'log' ? await logOf(`${location}-log`) : memorySource(generate())
+const valueBytes = valueSizes.reduce((sum, size) => sum + size, 0)
 const lake = await openLake(location as string)
 const transform: number[] = []
 const commit: number[] = []
