@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { startDuckDb, startPyIceberg, startSpark, startTrino } from './engines/start.js'
 import { CACHE } from './install/cache.js'
 import {
+  installKafka,
   installMinio,
   installMoto,
   installNodes,
@@ -17,11 +18,12 @@ import {
   installTrino,
   installVersityGw,
 } from './install/parts.js'
+import { startKafka } from './kafka/start.js'
 import { startMinio, startMoto, startS3Mock, startVersityGw } from './s3/start.js'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const ENGINES = ['trino', 'spark', 'pyiceberg', 'duckdb']
-const SUITES = [...ENGINES, 's3', 'node-versions']
+const SUITES = [...ENGINES, 's3', 'kafka', 'node-versions']
 
 const HELP = `npm run test:services -- [--only NAME[,NAME…]] [--write-matrix] [vitest arguments]
 
@@ -63,11 +65,15 @@ for (const name of SUITES.filter((s) => !wanted(s)))
 const work = mkdtempSync(join(tmpdir(), 'floe-services-'))
 const engines = []
 const s3Servers = []
+let kafka
+let kafkaFolder
 let stopping = false
 async function stopAll() {
   if (stopping) return
   stopping = true
-  await Promise.allSettled([...engines, ...s3Servers].map((server) => server.stop()))
+  await Promise.allSettled(
+    [...engines, ...s3Servers, ...(kafka ? [kafka] : [])].map((server) => server.stop()),
+  )
   rmSync(work, { recursive: true, force: true })
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -76,7 +82,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 process.on('exit', () => {
-  for (const server of [...engines, ...s3Servers]) server.kill()
+  for (const server of [...engines, ...s3Servers, ...(kafka ? [kafka] : [])]) server.kill()
 })
 
 let code = 1
@@ -104,6 +110,13 @@ try {
       startSpark(await installSpark(), work, wanted('s3') ? await installSparkS3() : undefined),
     ),
     start('trino', async () => startTrino(await installTrino(), work, python)),
+    (async () => {
+      if (!wanted('kafka')) return
+      kafkaFolder = await installKafka()
+      const from = Date.now()
+      kafka = await startKafka(kafkaFolder, work)
+      console.log(`services: kafka ready in ${seconds(from)}`)
+    })(),
     startS3('versitygw', installVersityGw, startVersityGw),
     startS3('minio', installMinio, startMinio),
     startS3('moto', installMoto, startMoto),
@@ -117,6 +130,9 @@ try {
     ...(wanted('s3')
       ? { FLOE_S3: JSON.stringify(Object.fromEntries(s3Servers.map((s) => [s.name, s.url]))) }
       : {}),
+    ...(kafka === undefined
+      ? {}
+      : { FLOE_KAFKA: JSON.stringify({ broker: kafka.url, folder: kafkaFolder }) }),
     FLOE_SERVICES_WORK: work,
     ...(nodes === undefined ? {} : { FLOE_NODES: nodes }),
     ...(options.writeMatrix ? { FLOE_WRITE_MATRIX: '1' } : {}),

@@ -4,4 +4,7 @@ export const VERSIONS: {
   readonly icebergSpark: string
   readonly pyiceberg: string
   readonly duckdb: string
+  readonly kafka: string
 }
+/** @returns the folder that holds the jars in `libs`. */
+export function installKafka(): Promise<string>

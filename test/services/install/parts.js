@@ -20,6 +20,7 @@ export const VERSIONS = {
   s3mock: '5.2.0',
   // The newest with a `tests` jar, which the REST catalog's server is part of.
   icebergRest: '1.11.0',
+  kafka: '4.4.0',
 }
 
 const MAVEN_COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
@@ -303,6 +304,34 @@ export function installRestCatalog() {
   })
 }
 
+const KAFKA = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>floe.services</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSIONS.kafka}</version></dependency>
+    <!-- Without a binding the broker prints nothing, also not that it has started; Kafka is on the API of SLF4J 1.7. -->
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>`
+
+/** Kafka's broker: a folder `libs` of jars for a JDK 17. */
+export function installKafka() {
+  return installPart('kafka', KAFKA, async (folder) => {
+    writeFileSync(join(folder, 'pom.xml'), KAFKA)
+    await run(
+      'mvn',
+      [
+        '-q',
+        '-B',
+        `${MAVEN_COPY}:copy-dependencies`,
+        '-DincludeScope=runtime',
+        `-DoutputDirectory=${join(folder, 'libs')}`,
+      ],
+      { cwd: folder },
+    )
+  })
+}
+
 export const PARTS = {
   trino: installTrino,
   spark: installSpark,
@@ -315,4 +344,5 @@ export const PARTS = {
   moto: installMoto,
   s3mock: installS3Mock,
   'rest-catalog': installRestCatalog,
+  kafka: installKafka,
 }

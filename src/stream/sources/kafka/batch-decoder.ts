@@ -1,0 +1,272 @@
+/**
+ * Decodes the batches of one answer for one partition into columns. kafkajs's own decoder makes a dozen objects for each
+ * record, checks no checksums and gives records of aborted transactions in some cases, so that only its connections
+ * and its group membership are used.
+ */
+import { FloeError } from '../../../core/errors.ts'
+import type { RecordChunkBuilder, RecordHeader } from '../../record-chunk.ts'
+import { type BatchHeader, HEADER_BYTES } from './batch-header.ts'
+import { CODEC_NAMES, type Codecs } from './codecs.ts'
+import { crc32c } from './crc32c.ts'
+import type { AbortedTransaction } from './fetch-answer.ts'
+
+/** Why decoding ends: what comes before the offset is good. */
+export class RefusedRecords extends Error {
+  readonly offset: number
+  readonly error: FloeError
+
+  constructor(offset: number, error: FloeError) {
+    super(error.message)
+    this.offset = offset
+    this.error = error
+  }
+}
+
+export interface BatchDecoderOptions {
+  readonly topic: string
+  readonly partition: number
+  readonly maxRecordBytes: number
+  readonly codecs: Codecs
+}
+
+export class BatchDecoder {
+  readonly #options: BatchDecoderOptions
+  /** Those whose first record has not been reached, by offset. */
+  readonly #aborted: AbortedTransaction[]
+  /** Producers whose transaction under way ends in an abort. */
+  readonly #aborting = new Set<bigint>()
+
+  constructor(options: BatchDecoderOptions, aborted: readonly AbortedTransaction[]) {
+    this.#options = options
+    this.#aborted = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset)
+  }
+
+  /**
+   * Appends the records of the batch from one offset on. Those of aborted transactions and the markers of transactions
+   * are left out.
+   * @throws RefusedRecords
+   */
+  async decode(
+    bytes: Buffer,
+    batch: BatchHeader,
+    from: number,
+    builder: RecordChunkBuilder,
+  ): Promise<void> {
+    const start = Math.max(from, batch.baseOffset)
+    this.#check(bytes, batch, start)
+    if (this.#isAborted(bytes, batch, start)) return
+    const body = await this.#body(bytes, batch, start)
+    this.#records(body, batch, from, builder)
+  }
+
+  #check(bytes: Buffer, batch: BatchHeader, start: number): void {
+    if (batch.magic === 0 || batch.magic === 1) {
+      throw this.#refused(
+        start,
+        'FORMAT_VERSION',
+        `is in message format ${batch.magic}, which Kafka wrote before 0.11; only format 2 is read. Copy the topic with a newer client`,
+      )
+    }
+    if (batch.magic !== 2 || batch.to - batch.from < HEADER_BYTES) {
+      throw this.#corrupt(start, 'its header is none')
+    }
+    if (crc32c(bytes, batch.from + 21, batch.to) !== batch.crc) {
+      throw this.#corrupt(start, 'its checksum does not fit')
+    }
+  }
+
+  /** True for markers too: they have no record for readers. */
+  #isAborted(bytes: Buffer, batch: BatchHeader, start: number): boolean {
+    while ((this.#aborted[0]?.firstOffset ?? Infinity) <= batch.lastOffset) {
+      this.#aborting.add((this.#aborted.shift() as AbortedTransaction).producerId)
+    }
+    if (!batch.control) return batch.transactional && this.#aborting.has(batch.producerId)
+    if (batch.codec === 0 && this.#isAbortMarker(bytes, batch, start)) {
+      this.#aborting.delete(batch.producerId)
+    }
+    return true
+  }
+
+  /** The key of a marker is its version and its type, two bytes each. Type 0 is an abort. */
+  #isAbortMarker(bytes: Buffer, batch: BatchHeader, start: number): boolean {
+    if (batch.count < 1) return false
+    const cursor = new Cursor(bytes.subarray(batch.from + HEADER_BYTES, batch.to))
+    cursor.varint()
+    cursor.at++
+    cursor.varint()
+    cursor.varint()
+    const length = cursor.varint()
+    if (length < 4 || cursor.at + length > cursor.bytes.length) {
+      throw this.#corrupt(start, 'it is a marker of a transaction without a type')
+    }
+    return cursor.bytes.readInt16BE(cursor.at + 2) === 0
+  }
+
+  async #body(bytes: Buffer, batch: BatchHeader, start: number): Promise<Buffer> {
+    const stored = bytes.subarray(batch.from + HEADER_BYTES, batch.to)
+    if (batch.codec === 0) return stored
+    const name = CODEC_NAMES[batch.codec]
+    if (name === undefined) throw this.#unsupported(start, `number ${batch.codec}`)
+    let body: Awaited<ReturnType<Codecs['decompress']>>
+    try {
+      body = await this.#options.codecs.decompress(name, stored)
+    } catch (error) {
+      throw this.#corrupt(start, `the ${name} codec failed`, error)
+    }
+    if (body === 'unsupported') throw this.#unsupported(start, name)
+    if (body === 'corrupt') throw this.#corrupt(start, `it is no ${name} data`)
+    if (body === 'too-large') {
+      throw this.#refused(
+        start,
+        'RECORD_TOO_LARGE',
+        `is larger than \`maxBatchBytes\` when decompressed (${name}, ${stored.length} bytes as stored). Raise it if the producers are trusted`,
+      )
+    }
+    return body
+  }
+
+  #records(body: Buffer, batch: BatchHeader, from: number, builder: RecordChunkBuilder): void {
+    const { maxRecordBytes } = this.#options
+    const cursor = new Cursor(body)
+    let next = Math.max(from, batch.baseOffset)
+    for (let i = 0; i < batch.count; i++) {
+      const length = cursor.varint()
+      const end = cursor.at + length
+      if (length < 5 || !(end <= body.length)) throw this.#corrupt(next, 'a record is cut off')
+      // Attributes of records have no meaning.
+      cursor.at++
+      const timeDelta = cursor.varlong()
+      const offset = batch.baseOffset + cursor.varint()
+      const keyLength = cursor.varint()
+      const keyAt = cursor.at
+      if (keyLength > 0) cursor.at += keyLength
+      const valueLength = cursor.varint()
+      const valueAt = cursor.at
+      if (valueLength > 0) cursor.at += valueLength
+      if (!(keyLength >= -1 && valueLength >= -1 && cursor.at < end) || Number.isNaN(timeDelta)) {
+        throw this.#corrupt(next, 'a record is longer than it says')
+      }
+      if (offset < from) {
+        // Compressed batches come as a whole: what lies before was given before.
+        cursor.at = end
+        continue
+      }
+      if (!(offset >= next && offset <= batch.lastOffset)) {
+        throw this.#corrupt(next, `the offset ${offset} of a record does not fit`)
+      }
+      if (keyLength > maxRecordBytes || valueLength > maxRecordBytes) {
+        throw this.#refused(
+          offset,
+          'RECORD_TOO_LARGE',
+          `has a ${keyLength > maxRecordBytes ? `key of ${keyLength}` : `value of ${valueLength}`} bytes, more than \`maxRecordBytes\` (${maxRecordBytes}). Raise it, or keep such records out of the topic`,
+        )
+      }
+      const headers = body[cursor.at] === 0 ? NO_HEADERS : this.#headers(cursor, end, offset)
+      builder.append(
+        offset,
+        batch.logAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + timeDelta,
+        keyLength < 0 ? null : body.subarray(keyAt, keyAt + keyLength),
+        valueLength < 0 ? null : body.subarray(valueAt, valueAt + valueLength),
+        headers,
+      )
+      cursor.at = end
+      next = offset + 1
+    }
+  }
+
+  #headers(cursor: Cursor, end: number, offset: number): RecordHeader[] {
+    const headers: RecordHeader[] = []
+    for (let left = cursor.varint(); left > 0; left--) {
+      const keyLength = cursor.varint()
+      const keyEnd = cursor.at + keyLength
+      if (keyLength < 0 || !(keyEnd <= end)) throw this.#corrupt(offset, 'a header is cut off')
+      const key = cursor.bytes.toString('utf8', cursor.at, keyEnd)
+      cursor.at = keyEnd
+      const length = cursor.varint()
+      const valueEnd = cursor.at + Math.max(0, length)
+      if (!(valueEnd <= end)) throw this.#corrupt(offset, 'a header is cut off')
+      // Copied, so that few bytes do not keep those of a whole batch.
+      const value = length < 0 ? null : new Uint8Array(cursor.bytes.subarray(cursor.at, valueEnd))
+      cursor.at = valueEnd
+      headers.push({ key, value })
+    }
+    return headers
+  }
+
+  #unsupported(offset: number, name: string): RefusedRecords {
+    return this.#refused(
+      offset,
+      'UNSUPPORTED_CODEC',
+      `is compressed with ${name}, for which there is no codec at hand (gzip and zstd are built in). Give kafkaSource one as \`codecs: { ${/^\w+$/.test(name) ? name : 'name'}: … }\`: those of kafkajs fit, as for its CompressionCodecs`,
+    )
+  }
+
+  #corrupt(offset: number, why: string, cause?: unknown): RefusedRecords {
+    return this.#refused(
+      offset,
+      'CORRUPT_RECORDS',
+      `is damaged: ${why}. Nothing is skipped; restore the partition from another replica, or start the stream behind the damage on purpose`,
+      cause,
+    )
+  }
+
+  #refused(
+    offset: number,
+    code: 'FORMAT_VERSION' | 'CORRUPT_RECORDS' | 'UNSUPPORTED_CODEC' | 'RECORD_TOO_LARGE',
+    what: string,
+    cause?: unknown,
+  ): RefusedRecords {
+    const { topic, partition } = this.#options
+    return new RefusedRecords(
+      offset,
+      new FloeError(
+        code,
+        `Cannot read from Kafka topic ${JSON.stringify(topic)}, partition ${partition}: what is at offset ${offset} ${what}`,
+        { context: { topic, partition, offset }, cause },
+      ),
+    )
+  }
+}
+
+const NO_HEADERS: readonly RecordHeader[] = []
+
+/** Reads numbers of variable length. Past the end they are NaN or 0, which no comparison with an end lets through. */
+class Cursor {
+  readonly bytes: Buffer
+  at = 0
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  /** A zigzag number of 32 bits. */
+  varint(): number {
+    const { bytes } = this
+    let byte = bytes[this.at++] as number
+    if (byte < 128) return (byte >>> 1) ^ -(byte & 1)
+    let value = byte & 127
+    let shift = 7
+    do {
+      if (this.at >= bytes.length || shift > 28) return Number.NaN
+      byte = bytes[this.at++] as number
+      value |= (byte & 127) << shift
+      shift += 7
+    } while (byte > 127)
+    return (value >>> 1) ^ -(value & 1)
+  }
+
+  /** A zigzag number of 64 bits, exact below 2^53. */
+  varlong(): number {
+    const { bytes } = this
+    let value = 0
+    let scale = 1
+    for (let i = 0; i < 10; i++) {
+      if (this.at >= bytes.length) return Number.NaN
+      const byte = bytes[this.at++] as number
+      value += (byte & 127) * scale
+      if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      scale *= 128
+    }
+    return Number.NaN
+  }
+}

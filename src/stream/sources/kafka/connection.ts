@@ -1,0 +1,181 @@
+/** The cluster as readers need it: which partitions there are, who leads them, and from where to where they reach. */
+import { abortedError, FloeError, isFloeError } from '../../../core/errors.ts'
+import type { Runtime } from '../../../core/runtime.ts'
+import { type PartitionOffset, Position } from '../../position.ts'
+import {
+  describe,
+  type KafkaJsBroker,
+  type KafkaJsCluster,
+  lastingError,
+  noSuchTopic,
+  unavailable,
+} from './kafkajs.ts'
+import type { ResolvedOptions } from './options.ts'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+const RETRY_MS = 250
+
+export class KafkaConnection {
+  readonly #cluster: KafkaJsCluster
+  readonly #options: ResolvedOptions
+  readonly #runtime: Runtime
+  readonly #signal: AbortSignal
+  #refreshing: Promise<unknown> | undefined
+
+  /** @param signal ends all waits. */
+  constructor(
+    cluster: KafkaJsCluster,
+    options: ResolvedOptions,
+    runtime: Runtime,
+    signal: AbortSignal,
+  ) {
+    this.#cluster = cluster
+    this.#options = options
+    this.#runtime = runtime
+    this.#signal = signal
+  }
+
+  /** @throws SOURCE_UNAVAILABLE, PERMISSION_DENIED, NO_SUCH_TOPIC */
+  async open(): Promise<void> {
+    const what = `Cannot connect to Kafka at ${String(this.#options.client.brokers)}`
+    const from = this.#runtime.monotonicMs()
+    try {
+      // kafkajs tries each broker several times.
+      await this.#cluster.connect()
+    } catch (error) {
+      throw (
+        lastingError(error, what, '') ??
+        unavailable(what, this.#runtime.monotonicMs() - from, error)
+      )
+    }
+    for (const topic of this.#options.topics) {
+      const name = JSON.stringify(topic)
+      await this.persist(`Cannot find the Kafka topic ${name}`, name, () =>
+        this.#cluster.addMultipleTargetTopics([topic]),
+      )
+      if (this.partitions(topic).length === 0) throw noSuchTopic(name)
+    }
+  }
+
+  /** As of the last look. */
+  partitions(topic: string): number[] {
+    return this.#cluster
+      .findTopicPartitionMetadata(topic)
+      .map(({ partitionId }) => partitionId)
+      .sort((a, b) => a - b)
+  }
+
+  /** The broker that leads the partition, as of the last look. */
+  leader({ topic, partition }: TopicPartition): number | undefined {
+    const leader = this.#cluster
+      .findTopicPartitionMetadata(topic)
+      .find(({ partitionId }) => partitionId === partition)?.leader
+    return leader === undefined || leader < 0 ? undefined : leader
+  }
+
+  broker(node: number): Promise<KafkaJsBroker> {
+    return this.#cluster.findBroker({ nodeId: String(node) })
+  }
+
+  coordinator(): Promise<KafkaJsBroker> {
+    return this.#cluster.findGroupCoordinator({ groupId: this.#options.groupId })
+  }
+
+  /** Looks for new partitions and moved leaders. Does not fail: what is known stays as it was. */
+  async refresh(): Promise<void> {
+    // kafkajs leaves a broker that it has lost in place until a look has failed or not.
+    this.#refreshing ??= this.#cluster.refreshMetadata().then(
+      () => undefined,
+      () => undefined,
+    )
+    await this.#refreshing
+    this.#refreshing = undefined
+  }
+
+  /**
+   * The first offset that there is of each partition, or the one after the last record.
+   * @throws SOURCE_UNAVAILABLE, PERMISSION_DENIED, NO_SUCH_TOPIC
+   */
+  async offsets(list: readonly TopicPartition[], which: 'first' | 'end'): Promise<Position> {
+    const topics = new Map<string, { partition: number }[]>()
+    for (const { topic, partition } of list) {
+      topics.set(topic, [...(topics.get(topic) ?? []), { partition }])
+    }
+    const names = [...topics.keys()].map((topic) => JSON.stringify(topic)).join(', ')
+    return this.persist(`Cannot ask for the offsets of Kafka topic ${names}`, names, async () => {
+      const answer = await this.#cluster.fetchTopicsOffset(
+        [...topics].map(([topic, partitions]) => ({
+          topic,
+          partitions,
+          fromBeginning: which === 'first',
+        })),
+      )
+      const offsets = answer.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }): PartitionOffset => {
+          return { topic, partition, offset: Number(offset) }
+        }),
+      )
+      const position = Position.of(offsets)
+      const missing = list.find(
+        ({ topic, partition }) => position.get(topic, partition) === undefined,
+      )
+      // kafkajs leaves out what it knows no leader of.
+      if (missing !== undefined) {
+        throw new Error(`no leader is known of partition ${missing.partition} of ${missing.topic}`)
+      }
+      return position
+    })
+  }
+
+  /** Tries until it works, it cannot work any more, or `unavailableAfterMs` have passed. */
+  async persist<T>(what: string, topics: string, task: () => Promise<T>): Promise<T> {
+    const from = this.#runtime.monotonicMs()
+    for (;;) {
+      try {
+        return await task()
+      } catch (error) {
+        if (this.#signal.aborted) throw abortedError(this.#signal, what)
+        if (isFloeError(error)) throw error
+        const forMs = this.#runtime.monotonicMs() - from
+        const lasting = lastingError(error, what, topics)
+        if (lasting !== undefined) throw lasting
+        if (forMs >= this.#options.unavailableAfterMs) throw unavailable(what, forMs, error)
+      }
+      await this.#runtime.sleep(RETRY_MS, this.#signal)
+      await this.refresh()
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#cluster.disconnect()
+    } catch (error) {
+      this.#options.warn(`Connections to Kafka did not end in order: ${describe(error)}`)
+    }
+  }
+}
+
+export function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+export function outOfRange(
+  { topic, partition }: TopicPartition,
+  offset: number,
+  first: number,
+  end: number,
+): FloeError {
+  const why =
+    offset < first
+      ? 'retention or a deletion of records has removed what is missing, or the topic was deleted and made anew'
+      : 'the topic was deleted and made anew, or a broker has lost records'
+  return new FloeError(
+    'OFFSET_OUT_OF_RANGE',
+    `Cannot go on reading Kafka topic ${JSON.stringify(topic)}, partition ${partition} at offset ${offset}: its broker has offsets ${first} to ${end} (${why}). Nothing is skipped; decide what to do with the missing records and set the stream's position on purpose`,
+    { context: { topic, partition, offset, firstOffset: first, endOffset: end } },
+  )
+}

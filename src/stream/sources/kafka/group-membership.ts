@@ -1,0 +1,81 @@
+/**
+ * Membership in a consumer group: which partitions fall to this process. A consumer of kafkajs joins, gives signs of
+ * life and takes part in rebalances, with all its partitions paused, so that it fetches nothing.
+ */
+import type { Consumer, Kafka } from 'kafkajs'
+import type { FloeError } from '../../../core/errors.ts'
+import type { PartitionOffset } from '../../position.ts'
+import type { TopicPartition } from './connection.ts'
+import { lastingError, unavailable } from './kafkajs.ts'
+import type { ResolvedOptions } from './options.ts'
+
+export interface GroupListener {
+  /** Called each time the group was joined, with all that falls to this member. */
+  assigned(partitions: readonly TopicPartition[]): void
+  /** Called when kafkajs gives up. */
+  lost(error: FloeError): void
+}
+
+const HEARTBEAT_MS = 3000
+
+export class GroupMembership {
+  readonly #consumer: Consumer
+  readonly #options: ResolvedOptions
+  readonly #listener: GroupListener
+
+  constructor(kafka: Kafka, options: ResolvedOptions, listener: GroupListener) {
+    const heartbeatInterval = Math.max(1, Math.min(HEARTBEAT_MS, options.sessionTimeoutMs / 3))
+    this.#options = options
+    this.#listener = listener
+    this.#consumer = kafka.consumer({
+      groupId: options.groupId,
+      sessionTimeout: options.sessionTimeoutMs,
+      rebalanceTimeout: options.rebalanceTimeoutMs,
+      heartbeatInterval: Math.floor(heartbeatInterval),
+      // With all paused, the time between two looks at whether a heartbeat is due.
+      maxWaitTimeInMs: Math.max(1, Math.min(500, Math.floor(heartbeatInterval / 2))),
+      metadataMaxAge: options.metadataMaxAgeMs,
+      allowAutoTopicCreation: false,
+    })
+  }
+
+  /** Joins; the listener is told of the rest. */
+  async start(): Promise<void> {
+    const { topics, groupId } = this.#options
+    const what = `Cannot join the Kafka consumer group ${JSON.stringify(groupId)}`
+    const { GROUP_JOIN, CRASH } = this.#consumer.events
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#consumer.pause(topics.map((topic) => ({ topic })))
+      this.#listener.assigned(
+        Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
+          partitions.map((partition) => ({ topic, partition })),
+        ),
+      )
+    })
+    this.#consumer.on(CRASH, ({ payload }) => {
+      const { error, restart } = payload
+      if (restart) return
+      const names = topics.map((topic) => JSON.stringify(topic)).join(', ')
+      this.#listener.lost(lastingError(error, what, names) ?? unavailable(what, 0, error))
+    })
+    try {
+      await this.#consumer.connect()
+      await this.#consumer.subscribe({ topics: [...topics] })
+      await this.#consumer.run({ autoCommit: false, eachBatch: async () => {} })
+    } catch (error) {
+      const names = topics.map((topic) => JSON.stringify(topic)).join(', ')
+      throw lastingError(error, what, names) ?? unavailable(what, 0, error)
+    }
+  }
+
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    await this.#consumer.commitOffsets(
+      offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+    )
+  }
+
+  /** Leaves the group. */
+  async stop(): Promise<void> {
+    await this.#consumer.disconnect()
+  }
+}

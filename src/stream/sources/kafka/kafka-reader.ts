@@ -1,0 +1,542 @@
+/**
+ * Reads partitions: fetches from each broker that leads some, decodes what arrives, and holds it until it is read. One
+ * fetch is under way for each broker, and one batch is decoded at a time. Each partition has its own next offset, which
+ * only what was read moves; nothing is taken from the group.
+ */
+import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
+import type { Runtime } from '../../../core/runtime.ts'
+import { Position } from '../../position.ts'
+import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
+import type { SourceOpenOptions, SourceReader } from '../../source.ts'
+import { BatchDecoder, RefusedRecords } from './batch-decoder.ts'
+import { type BatchHeader, readBatchHeader } from './batch-header.ts'
+import { Codecs } from './codecs.ts'
+import { type KafkaConnection, keyOf, outOfRange, type TopicPartition } from './connection.ts'
+import type { FetchedPartition } from './fetch-answer.ts'
+import type { GroupMembership } from './group-membership.ts'
+import type { GroupOffsets } from './group-offsets.ts'
+import { fetchRaw, lastingError, noSuchTopic, unavailable } from './kafkajs.ts'
+import type { ResolvedOptions } from './options.ts'
+import { PartitionReading, type RawPiece } from './partition-reading.ts'
+
+const READ_COMMITTED = 1
+/** How long a broker waits for records if it has none. */
+const FETCH_WAIT_MS = 500
+const MOST_FETCH_BYTES = 8 * 1024 * 1024
+const LEAST_FETCH_BYTES = 64 * 1024
+/** Chunks are not made much larger. */
+const CHUNK_BYTES = 4 * 1024 * 1024
+const RETRY_MS = 250
+const MOST_RETRY_MS = 2000
+/** Brokers that have just started may not know their topics yet. */
+const UNKNOWN_TOPIC_MS = 5000
+/** Leaders that have just taken over may be behind for a moment. */
+const OUT_OF_RANGE_TRIES = 4
+const END_OFFSETS_MS = 250
+const COMMIT_WAIT_MS = 1000
+const CLOSE_MS = 5000
+
+const CODE = {
+  OFFSET_OUT_OF_RANGE: 1,
+  CORRUPT_MESSAGE: 2,
+  UNKNOWN_TOPIC_OR_PARTITION: 3,
+  TOPIC_AUTHORIZATION_FAILED: 29,
+  UNSUPPORTED_COMPRESSION_TYPE: 76,
+}
+
+export interface KafkaReaderParts {
+  readonly connection: KafkaConnection
+  readonly options: ResolvedOptions
+  readonly open: SourceOpenOptions
+  /** Aborted by `close`. */
+  readonly ending: AbortController
+}
+
+interface Held {
+  readonly reading: PartitionReading
+  readonly chunk: RecordChunk
+}
+
+export class KafkaReader implements SourceReader {
+  readonly #connection: KafkaConnection
+  readonly #options: ResolvedOptions
+  readonly #open: SourceOpenOptions
+  readonly #runtime: Runtime
+  readonly #ending: AbortController
+  readonly #codecs: Codecs
+  #membership: GroupMembership | undefined
+  #groupOffsets: GroupOffsets | undefined
+
+  readonly #readings = new Map<string, PartitionReading>()
+  /** Counts assignments, so that one that is overtaken by the next can tell. */
+  #assignments = 0
+  /** Where `read` is in each partition: it stays if the partition goes and comes back. */
+  readonly #given = new Map<string, number>()
+  #committed: Position
+  readonly #busyNodes = new Set<number>()
+  #askedBytes = 0
+  #raw: RawPiece[] = []
+  #rawBytes = 0
+  #held: Held[] = []
+  #heldBytes = 0
+  #decoding = false
+  #failure: FloeError | undefined
+  #wake: (() => void) | undefined
+  #ends: { readonly position: Position; readonly atMs: number } | undefined
+
+  constructor({ connection, options, open, ending }: KafkaReaderParts) {
+    this.#connection = connection
+    this.#options = options
+    this.#open = open
+    this.#runtime = open.runtime
+    this.#ending = ending
+    this.#committed = open.position
+    this.#codecs = new Codecs(options.codecs, options.maxBatchBytes)
+  }
+
+  /** Called once, before the first assignment. */
+  start(groupOffsets: GroupOffsets, membership: GroupMembership | undefined): void {
+    this.#groupOffsets = groupOffsets
+    this.#membership = membership
+    void this.#keepMetadata()
+  }
+
+  /**
+   * Reads these partitions from now on. Of others what has arrived is dropped; new ones start where the reader or the
+   * tables are, the farther of both, or at their first record.
+   * @throws SOURCE_UNAVAILABLE, PERMISSION_DENIED, NO_SUCH_TOPIC
+   */
+  async assign(partitions: readonly TopicPartition[]): Promise<void> {
+    const assignment = ++this.#assignments
+    const keys = new Set(partitions.map(keyOf))
+    for (const [key, reading] of this.#readings) if (!keys.has(key)) this.#drop(key, reading)
+    const added = partitions.filter((partition) => !this.#readings.has(keyOf(partition)))
+    const fresh = added.filter((partition) => this.#start(partition) === undefined)
+    const first =
+      fresh.length === 0 ? Position.EMPTY : await this.#connection.offsets(fresh, 'first')
+    if (assignment !== this.#assignments) return
+    for (const partition of added) {
+      const { topic, partition: number } = partition
+      const start = this.#start(partition) ?? (first.get(topic, number) as number)
+      this.#readings.set(keyOf(partition), new PartitionReading(topic, number, start))
+    }
+    if (added.length > 0) this.#ends = undefined
+    this.#fetchAll()
+  }
+
+  /** Ends reading with an error, after what has arrived. The first one counts. */
+  fail(error: FloeError): void {
+    this.#failure ??= error
+    this.#wake?.()
+  }
+
+  async read(options: {
+    readonly waitMs: number
+    readonly signal: AbortSignal
+  }): Promise<readonly RecordChunk[]> {
+    const what = 'Reading from Kafka'
+    throwIfAborted(options.signal, what)
+    throwIfAborted(this.#open.signal, what)
+    this.#checkOpen()
+    if (!this.#isReady()) await this.#wait(options.waitMs, options.signal)
+    throwIfAborted(this.#open.signal, what)
+    this.#checkOpen()
+    const held = this.#held
+    if (held.length === 0 && this.#failure !== undefined && this.#raw.length === 0) {
+      throw this.#failure
+    }
+    this.#held = []
+    this.#heldBytes = 0
+    for (const { reading, chunk } of held) this.#given.set(keyOf(reading), chunk.end)
+    void this.#decodeAll()
+    this.#fetchAll()
+    return held.map(({ chunk }) => chunk)
+  }
+
+  async endOffsets(): Promise<Position> {
+    this.#checkOpen()
+    const now = this.#runtime.monotonicMs()
+    if (this.#ends !== undefined && now - this.#ends.atMs < END_OFFSETS_MS) {
+      return this.#ends.position
+    }
+    const partitions = [...this.#readings.values()]
+    if (partitions.length === 0) return Position.EMPTY
+    const position = await this.#connection.offsets(partitions, 'end')
+    this.#ends = { position, atMs: now }
+    return position
+  }
+
+  async committed(position: Position): Promise<void> {
+    this.#checkOpen()
+    this.#committed = position
+    const own = [...position.entries()].filter((offset) => this.#readings.has(keyOf(offset)))
+    const done = (this.#groupOffsets as GroupOffsets).set(own)
+    // A coordinator that is away must not hold up the stream.
+    await this.#within(COMMIT_WAIT_MS, done)
+  }
+
+  async close(): Promise<void> {
+    if (this.#ending.signal.aborted) return
+    const done = [
+      this.#groupOffsets?.set([]).then(() => this.#membership?.stop()) ?? Promise.resolve(),
+    ]
+    for (const reading of this.#readings.values()) reading.live = false
+    this.#readings.clear()
+    this.#raw = []
+    this.#held = []
+    await this.#within(CLOSE_MS, Promise.allSettled(done))
+    this.#ending.abort(new Error('the reader was closed'))
+    this.#wake?.()
+    await this.#connection.close()
+  }
+
+  #checkOpen(): void {
+    if (!this.#ending.signal.aborted) return
+    throw new FloeError(
+      'HANDLE_CLOSED',
+      'Cannot read from Kafka: the reader is closed. Open the source again',
+    )
+  }
+
+  #isReady(): boolean {
+    return this.#held.length > 0 || (this.#failure !== undefined && this.#raw.length === 0)
+  }
+
+  async #wait(waitMs: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController()
+    const wake = (): void => {
+      if (this.#isReady() || this.#ending.signal.aborted || this.#open.signal.aborted) woken.abort()
+    }
+    this.#wake = wake
+    const onAbort = (): void => woken.abort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#open.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await this.#runtime.sleep(waitMs, woken.signal)
+    } catch (error) {
+      if (!isFloeError(error, 'ABORTED')) throw error
+      if (signal.aborted) throw abortedError(signal, 'Reading from Kafka')
+    } finally {
+      this.#wake = undefined
+      signal.removeEventListener('abort', onAbort)
+      this.#open.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Waits for what is under way, but not longer. */
+  async #within(ms: number, task: Promise<unknown>): Promise<void> {
+    const enough = new AbortController()
+    const sleep = this.#runtime.sleep(ms, enough.signal).catch(() => {})
+    await Promise.race([task, sleep])
+    enough.abort()
+  }
+
+  #start({ topic, partition }: TopicPartition): number | undefined {
+    const given = this.#given.get(keyOf({ topic, partition }))
+    const committed =
+      this.#committed.get(topic, partition) ?? this.#open.position.get(topic, partition)
+    return given === undefined ? committed : Math.max(given, committed ?? 0)
+  }
+
+  #drop(key: string, reading: PartitionReading): void {
+    this.#readings.delete(key)
+    this.#silence(reading)
+    this.#held = this.#held.filter((held) => held.reading !== reading)
+    this.#heldBytes = this.#held.reduce((sum, { chunk }) => sum + chunk.byteLength, 0)
+    this.#ends = undefined
+  }
+
+  /** What has arrived and is not decoded is dropped, and what is under way will be. */
+  #silence(reading: PartitionReading): void {
+    reading.live = false
+    this.#raw = this.#raw.filter((piece) => piece.reading !== reading)
+    this.#rawBytes = this.#raw.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  async #keepMetadata(): Promise<void> {
+    const { signal } = this.#ending
+    for (;;) {
+      try {
+        await this.#runtime.sleep(this.#options.metadataMaxAgeMs, signal)
+        await this.#connection.refresh()
+        if (signal.aborted) return
+        // Members of a group are told of new partitions by the group.
+        if (this.#membership === undefined) await this.assign(this.ownPartitions())
+        this.#fetchAll()
+      } catch (error) {
+        if (signal.aborted) return
+        this.fail(error as FloeError)
+        return
+      }
+    }
+  }
+
+  /** What falls to this reader without a group. */
+  ownPartitions(): TopicPartition[] {
+    const { topics, assignment } = this.#options
+    const { ordinal, of } = assignment ?? { ordinal: 0, of: 1 }
+    return topics.flatMap((topic) =>
+      this.#connection
+        .partitions(topic)
+        .filter((partition) => partition % of === ordinal)
+        .map((partition) => ({ topic, partition })),
+    )
+  }
+
+  /** Starts a fetch from each broker that has none under way, as far as there is room. */
+  #fetchAll(): void {
+    if (this.#failure !== undefined || this.#ending.signal.aborted) return
+    const room = this.#open.bufferBytes - this.#heldBytes - this.#rawBytes - this.#askedBytes
+    if (room <= 0) return
+    const byLeader = new Map<number, PartitionReading[]>()
+    const now = this.#runtime.monotonicMs()
+    const leaderless: PartitionReading[] = []
+    for (const reading of this.#readings.values()) {
+      if (!reading.live || reading.fetching || reading.retryAtMs > now) continue
+      const leader = this.#connection.leader(reading)
+      if (leader === undefined) {
+        leaderless.push(reading)
+      } else if (!this.#busyNodes.has(leader)) {
+        const readings = byLeader.get(leader)
+        if (readings === undefined) byLeader.set(leader, [reading])
+        else readings.push(reading)
+      }
+    }
+    for (const reading of leaderless) this.#putOff(reading, new Error('no leader is known'))
+    if (leaderless.length > 0) void this.#connection.refresh()
+    const bytes = Math.min(
+      MOST_FETCH_BYTES,
+      Math.max(LEAST_FETCH_BYTES, Math.floor(room / Math.max(1, byLeader.size))),
+    )
+    for (const [node, readings] of byLeader) void this.#fetch(node, readings, bytes)
+  }
+
+  async #fetch(node: number, readings: readonly PartitionReading[], bytes: number): Promise<void> {
+    this.#busyNodes.add(node)
+    this.#askedBytes += bytes
+    for (const reading of readings) reading.fetching = true
+    try {
+      const broker = await this.#connection.broker(node)
+      const answer = await fetchRaw(broker, {
+        maxWaitTime: FETCH_WAIT_MS,
+        minBytes: 1,
+        maxBytes: Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes)),
+        isolationLevel: READ_COMMITTED,
+        topics: readings.map((reading) => ({
+          topic: reading.topic,
+          partitions: [
+            {
+              partition: reading.partition,
+              fetchOffset: String(reading.fetchOffset),
+              maxBytes: Math.max(bytes, reading.fetchBytes),
+            },
+          ],
+        })),
+      })
+      if (answer.errorCode !== 0) throw new Error(`it answered with error ${answer.errorCode}`)
+      const asked = new Map(readings.map((reading) => [keyOf(reading), reading]))
+      let failed = false
+      for (const partition of answer.partitions) {
+        const reading = asked.get(keyOf(partition))
+        if (reading?.live !== true) continue
+        if (partition.errorCode === 0) this.#arrived(reading, partition, bytes)
+        else failed = !(await this.#refused(reading, partition.errorCode)) || failed
+      }
+      if (failed) await this.#connection.refresh()
+    } catch (error) {
+      if (!this.#ending.signal.aborted) await this.#fetchFailed(readings, error)
+    } finally {
+      this.#busyNodes.delete(node)
+      this.#askedBytes -= bytes
+      for (const reading of readings) reading.fetching = false
+      void this.#decodeAll()
+      this.#fetchAll()
+    }
+  }
+
+  async #fetchFailed(readings: readonly PartitionReading[], error: unknown): Promise<void> {
+    const lasting = isFloeError(error)
+      ? error
+      : lastingError(error, 'Cannot fetch from Kafka', readings.map(({ topic }) => topic).join())
+    if (lasting !== undefined) {
+      this.fail(lasting)
+      return
+    }
+    for (const reading of readings) this.#putOff(reading, error)
+    await this.#connection.refresh()
+  }
+
+  /** Tries again later; gives up if that has been so for long. */
+  #putOff(reading: PartitionReading, error: unknown): void {
+    const now = this.#runtime.monotonicMs()
+    reading.failingSinceMs ??= now
+    const forMs = now - reading.failingSinceMs
+    if (forMs >= this.#options.unavailableAfterMs) {
+      const { topic, partition } = reading
+      const what = `Cannot fetch from Kafka topic ${JSON.stringify(topic)}, partition ${partition} at offset ${reading.fetchOffset}`
+      this.fail(unavailable(what, forMs, error))
+      return
+    }
+    const delay = Math.min(MOST_RETRY_MS, RETRY_MS + forMs / 4)
+    reading.retryAtMs = now + delay
+    void this.#runtime.sleep(delay + 1, this.#ending.signal).then(
+      () => this.#fetchAll(),
+      () => {},
+    )
+  }
+
+  /** A broker has answered with an error for one partition. True if no other leader needs to be looked for. */
+  async #refused(reading: PartitionReading, code: number): Promise<boolean> {
+    const { topic, partition, fetchOffset } = reading
+    const where = `Kafka topic ${JSON.stringify(topic)}, partition ${partition} at offset ${fetchOffset}`
+    const context = { topic, partition, offset: fetchOffset }
+    switch (code) {
+      case CODE.OFFSET_OUT_OF_RANGE:
+        if (++reading.outOfRange < OUT_OF_RANGE_TRIES) break
+        reading.outOfRange = 0
+        try {
+          const first = (await this.#connection.offsets([reading], 'first')).get(topic, partition)
+          const end = (await this.#connection.offsets([reading], 'end')).get(topic, partition)
+          if (!reading.live || first === undefined || end === undefined) break
+          if (fetchOffset < first || fetchOffset > end) {
+            this.fail(outOfRange(reading, fetchOffset, first, end))
+          }
+        } catch (error) {
+          this.fail(error as FloeError)
+        }
+        return true
+      case CODE.CORRUPT_MESSAGE:
+        this.fail(
+          new FloeError(
+            'CORRUPT_RECORDS',
+            `Cannot read from ${where}: its broker says that the records there are damaged. Nothing is skipped; restore the partition from another replica`,
+            { context },
+          ),
+        )
+        return true
+      case CODE.UNSUPPORTED_COMPRESSION_TYPE:
+        this.fail(
+          new FloeError(
+            'UNSUPPORTED_CODEC',
+            `Cannot read from ${where}: its records are compressed with zstd, which this broker gives to clients of newer protocols only. Upgrade the broker to Kafka 2.3 or later`,
+            { context },
+          ),
+        )
+        return true
+      case CODE.TOPIC_AUTHORIZATION_FAILED:
+        this.fail(
+          new FloeError(
+            'PERMISSION_DENIED',
+            `Cannot read from ${where}: Kafka refuses it to this user. Give it the right to read the topic`,
+            { context },
+          ),
+        )
+        return true
+      case CODE.UNKNOWN_TOPIC_OR_PARTITION: {
+        const since = reading.failingSinceMs ?? Infinity
+        if (this.#runtime.monotonicMs() - since < UNKNOWN_TOPIC_MS) break
+        if (since === Infinity) break
+        this.fail(noSuchTopic(JSON.stringify(topic)))
+        return true
+      }
+      default:
+    }
+    this.#putOff(reading, new Error(`its broker answered with error ${code}`))
+    return false
+  }
+
+  #arrived(reading: PartitionReading, { records, aborted }: FetchedPartition, bytes: number): void {
+    reading.failingSinceMs = undefined
+    reading.outOfRange = 0
+    const batches: BatchHeader[] = []
+    let from = 0
+    for (;;) {
+      const batch = readBatchHeader(records, from)
+      if (batch === undefined) break
+      from = batch.to
+      // The first batch may be of records that were deleted, and the broker gives batches as a whole.
+      if (batch.lastOffset < reading.fetchOffset && batch.magic === 2) continue
+      batches.push(batch)
+      reading.fetchOffset = Math.max(reading.fetchOffset, batch.lastOffset + 1)
+      if (batch.magic !== 2) break
+    }
+    if (batches.length === 0) {
+      if (from === 0 && records.length > 0) reading.fetchBytes = 2 * Math.max(bytes, records.length)
+      return
+    }
+    reading.fetchBytes = 0
+    const { topic, partition } = reading
+    const { maxRecordBytes } = this.#open
+    const decoder = new BatchDecoder(
+      { topic, partition, maxRecordBytes, codecs: this.#codecs },
+      aborted,
+    )
+    this.#raw.push({ reading, bytes: records, batches, decoder, nextBatch: 0 })
+    this.#rawBytes += records.length
+  }
+
+  /** Decodes what has arrived, as far as there is room for it. */
+  async #decodeAll(): Promise<void> {
+    if (this.#decoding) return
+    this.#decoding = true
+    try {
+      for (;;) {
+        const piece = this.#raw[0]
+        if (piece === undefined || (this.#held.length > 0 && this.#isFull(0))) break
+        await this.#decode(piece)
+        this.#wake?.()
+      }
+    } catch (error) {
+      this.#raw = []
+      this.fail(
+        new FloeError('ASSERTION_FAILED', `Cannot decode records of Kafka. Please report it`, {
+          cause: error,
+        }),
+      )
+    } finally {
+      this.#decoding = false
+    }
+    this.#fetchAll()
+  }
+
+  #isFull(more: number): boolean {
+    return this.#heldBytes + this.#rawBytes + more >= this.#open.bufferBytes
+  }
+
+  /** Makes one chunk. */
+  async #decode(piece: RawPiece): Promise<void> {
+    const { reading, batches, bytes } = piece
+    const start = reading.decodeOffset
+    const builder = new RecordChunkBuilder(reading.topic, reading.partition, start)
+    let next = start
+    let refused: RefusedRecords | undefined
+    while (piece.nextBatch < batches.length) {
+      const batch = batches[piece.nextBatch] as BatchHeader
+      try {
+        await piece.decoder.decode(bytes, batch, next, builder)
+      } catch (error) {
+        if (!(error instanceof RefusedRecords)) throw error
+        refused = error
+        next = Math.max(next, error.offset)
+        break
+      }
+      piece.nextBatch++
+      next = Math.max(next, batch.lastOffset + 1)
+      if (builder.byteLength >= CHUNK_BYTES || this.#isFull(builder.byteLength)) break
+    }
+    if (!reading.live) return
+    if (next > start) {
+      const chunk = builder.finish(next)
+      this.#held.push({ reading, chunk })
+      this.#heldBytes += chunk.byteLength
+      reading.decodeOffset = next
+    }
+    if (refused !== undefined) {
+      this.#silence(reading)
+      this.fail(refused.error)
+    } else if (piece.nextBatch === batches.length) {
+      this.#raw.shift()
+      this.#rawBytes -= bytes.length
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/** Kafka topics as a source. The tables' position counts, never the offsets of a consumer group. streaming.md §2, §6. */
+import { abortedError, type FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
+import type { Position } from '../../position.ts'
+import type { SourceOpenOptions, SourceReader, StreamSource } from '../../source.ts'
+import { KafkaConnection, outOfRange, type TopicPartition } from './connection.ts'
+import { GroupMembership } from './group-membership.ts'
+import { GroupOffsets } from './group-offsets.ts'
+import { KafkaReader } from './kafka-reader.ts'
+import { clusterOf, createKafka, unavailable } from './kafkajs.ts'
+import { type KafkaSourceOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+
+/**
+ * Kafka topics. Partitions are shared out by a consumer group, or for good by `assignment`; either way each is read from
+ * where the tables are. Only committed records are given. Offsets without a record (transaction markers, compaction) are
+ * covered by the chunks.
+ *
+ * A topic that was deleted and made anew is noticed by its offsets: the position lies outside of them. One that has
+ * grown beyond the position before anybody looked cannot be told from the old one.
+ * @throws BAD_ARGUMENT
+ */
+export function kafkaSource(options: KafkaSourceOptions): StreamSource {
+  const resolved = resolveOptions(options)
+  return {
+    name: `kafka ${resolved.topics.join(', ')}`,
+    open: (open) => openReader(resolved, open),
+  }
+}
+
+async function openReader(
+  options: ResolvedOptions,
+  open: SourceOpenOptions,
+): Promise<SourceReader> {
+  throwIfAborted(open.signal, 'Opening a Kafka source')
+  const kafka = await createKafka(options.client)
+  const ending = new AbortController()
+  const cluster = clusterOf(kafka, options.groupId)
+  const connection = new KafkaConnection(cluster, options, open.runtime, ending.signal)
+  const reader = new KafkaReader({ connection, options, open, ending })
+  const onAbort = (): void => ending.abort(open.signal.reason)
+  open.signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await connection.open()
+    throwIfAborted(open.signal, 'Opening a Kafka source')
+    if (options.assignment !== undefined) {
+      const groupOffsets = new GroupOffsets(connection, options, undefined)
+      const own = reader.ownPartitions()
+      await Promise.all([
+        checkPosition(connection, own, open.position),
+        groupOffsets.compare(own, open.position),
+      ])
+      reader.start(groupOffsets, undefined)
+      await reader.assign(own)
+      return reader
+    }
+    const joined = new Joined()
+    const membership = new GroupMembership(kafka, options, {
+      assigned: (partitions) => {
+        joined.resolve(partitions)
+        if (joined.started) {
+          reader.assign(partitions).catch((error: FloeError) => reader.fail(error))
+        }
+      },
+      lost: (error) => {
+        joined.reject(error)
+        reader.fail(error)
+      },
+    })
+    const groupOffsets = new GroupOffsets(connection, options, (list) => membership.commit(list))
+    reader.start(groupOffsets, membership)
+    await membership.start()
+    await joined.within(options, open)
+    await Promise.all([
+      checkPosition(connection, joined.partitions, open.position),
+      groupOffsets.compare(joined.partitions, open.position),
+    ])
+    joined.started = true
+    await reader.assign(joined.partitions)
+    return reader
+  } catch (error) {
+    await reader.close()
+    await connection.close()
+    if (open.signal.aborted && !isFloeError(error, 'ABORTED')) {
+      throw abortedError(open.signal, 'Opening a Kafka source')
+    }
+    throw error
+  } finally {
+    open.signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** The first time that the group was joined. */
+class Joined {
+  partitions: readonly TopicPartition[] = []
+  /** True once later assignments go to the reader. */
+  started = false
+  readonly #promise: Promise<void>
+  #resolve: () => void = () => {}
+  reject: (error: FloeError) => void = () => {}
+
+  constructor() {
+    this.#promise = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve
+      this.reject = reject
+    })
+    this.#promise.catch(() => {})
+  }
+
+  resolve(partitions: readonly TopicPartition[]): void {
+    this.partitions = partitions
+    this.#resolve()
+  }
+
+  /** @throws SOURCE_UNAVAILABLE, ABORTED */
+  async within(options: ResolvedOptions, { runtime, signal }: SourceOpenOptions): Promise<void> {
+    const limitMs = options.unavailableAfterMs + options.rebalanceTimeoutMs
+    const enough = new AbortController()
+    const late = runtime.sleep(limitMs, AbortSignal.any([enough.signal, signal])).then(() => {
+      const what = `Cannot join the Kafka consumer group ${JSON.stringify(options.groupId)}`
+      throw unavailable(what, limitMs, new Error('it has not let this member in'))
+    })
+    try {
+      await Promise.race([this.#promise, late])
+    } finally {
+      enough.abort()
+      late.catch(() => {})
+    }
+  }
+}
+
+/** @throws OFFSET_OUT_OF_RANGE and what asking throws. */
+async function checkPosition(
+  connection: KafkaConnection,
+  partitions: readonly TopicPartition[],
+  position: Position,
+): Promise<void> {
+  const known = partitions.filter(
+    ({ topic, partition }) => position.get(topic, partition) !== undefined,
+  )
+  if (known.length === 0) return
+  const [first, end] = await Promise.all([
+    connection.offsets(known, 'first'),
+    connection.offsets(known, 'end'),
+  ])
+  for (const at of known) {
+    const { topic, partition } = at
+    const offset = position.get(topic, partition) as number
+    const from = first.get(topic, partition) as number
+    const to = end.get(topic, partition) as number
+    if (offset < from || offset > to) throw outOfRange(at, offset, from, to)
+  }
+}
