@@ -10,5 +10,4 @@ export interface SinkRecord {
 export interface EventSink {
   /** Resolves once the records are kept. */
   send(records: readonly SinkRecord[]): Promise<void>
-  close(): Promise<void>
 }

@@ -23,7 +23,9 @@ export async function feed({ generator, sink, rate, signal }: FeedOptions): Prom
   let owed = 0
   while (!signal.aborted) {
     const now = performance.now()
-    owed = Math.min(rate, owed + ((now - dueSince) / 1000) * rate)
+    // Infinity times nothing would be no number.
+    const due = rate === Number.POSITIVE_INFINITY ? MOST : ((now - dueSince) / 1000) * rate
+    owed = Math.min(rate, owed + due)
     dueSince = now
     const count = Math.min(MOST, Math.floor(owed))
     if (count > 0) {

@@ -60,7 +60,7 @@ const name = fc.oneof(
 )
 const space = fc.constantFrom('', '', '', ' ', '\n', '\t\r', '\u00a0')
 const escaped = (text: string): string =>
-  [...text]
+  Array.from(text)
     .map((c) => (c.length === 1 ? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}` : c))
     .join('')
 const textOf = fc

@@ -99,10 +99,7 @@ describe('runLive', () => {
 
   it('fails when events cannot be sent', async () => {
     const lake = await memoryLake()
-    const sink = {
-      send: () => Promise.reject(new Error('no broker')),
-      close: () => Promise.resolve(),
-    }
+    const sink = { send: () => Promise.reject(new Error('no broker')) }
     await expect(
       runLive(liveOptions(lake, new MemoryTopic(1), { sink, forMs: 60_000 })),
     ).rejects.toThrow('no broker')

@@ -67,8 +67,4 @@ export class MemoryTopic implements EventSink, StreamSource {
       close: () => Promise.resolve(),
     })
   }
-
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
 }
