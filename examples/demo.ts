@@ -1,6 +1,6 @@
 /**
  * A first look at floe: creates a lake in a folder, appends a million generated events in batches, scans with a
- * predicate, upserts and deletes by key, travels in time, and shows what it does. `npm start -- --help` explains the flags.
+ * predicate, upserts and deletes by key, travels in time, and shows what it does. `npm run demo -- --help` explains the flags.
  */
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ const { values: flags } = parseArgs({
 })
 
 if (flags.help) {
-  console.log(`npm start -- [flags]
+  console.log(`npm run demo -- [flags]
 
   --rows N     events to append (default ${flags.rows})
   --batch N    events of one append, which is one snapshot (default ${flags.batch})

@@ -1,0 +1,124 @@
+/**
+ * The pipeline as a program: generator → topic → stream → tables, a catalog for other engines meanwhile, a check at the
+ * end. `npm start -- --help` explains the flags. Exit codes: 0 all well, 1 something failed or the check found something,
+ * 2 wrong flags.
+ */
+import { rm } from 'node:fs/promises'
+import { type Lake, openLake } from 'floe'
+import { serveCatalog } from 'floe/serve'
+import { HELP, readFlags, type Settings, UsageError } from './flags.ts'
+import { EventGenerator } from './generator.ts'
+import { type LiveResult, runLive } from './live.ts'
+import { topVideos } from './top-videos.ts'
+import type { Topic } from './topic.ts'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  let settings: Settings | undefined
+  try {
+    settings = readFlags(args)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`${error.message}\nnpm start -- --help explains the flags`)
+    return 2
+  }
+  if (settings === undefined) {
+    console.log(HELP)
+    return 0
+  }
+  const stop = new AbortController()
+  const onSignal = (): void => {
+    if (stop.signal.aborted) process.exit(130)
+    console.log(
+      '\nStopping: the batch under way is finished, then all is checked. Once more to exit at once',
+    )
+    stop.abort()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  try {
+    return await runPipeline(settings, stop.signal)
+  } catch (error) {
+    console.error(`\nThe pipeline has failed: ${(error as Error).message}`)
+    return 1
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
+
+async function runPipeline(settings: Settings, signal: AbortSignal): Promise<number> {
+  const s3 = settings.lake.startsWith('s3:') ? settings.s3 : undefined
+  if (settings.isScratch) {
+    await rm(settings.lake, { recursive: true, force: true })
+    await rm(settings.log, { recursive: true, force: true })
+  }
+  const opened: { close(): Promise<void> }[] = []
+  try {
+    const topic = await openTopic(settings)
+    opened.push(topic)
+    const lake = await openLake(settings.lake, { s3 })
+    opened.push(lake)
+    console.log(`Events: ${topic.description}\nLake:   ${settings.lake}`)
+    if (settings.catalogPort !== undefined) {
+      const server = await serveCatalog({ lake, port: settings.catalogPort, s3 })
+      opened.push(server)
+      console.log(`Tables: Iceberg REST catalog at ${server.url}`)
+    }
+    console.log()
+    const result = await runLive({
+      lake,
+      source: topic.source,
+      sink: settings.rate === 0 ? undefined : topic.sink,
+      generator: settings.rate === 0 ? undefined : new EventGenerator(settings.generator),
+      rate: settings.rate,
+      forMs: settings.forMs,
+      trigger: { intervalMs: settings.triggerMs },
+      signal,
+      out: process.stdout,
+    })
+    report(result)
+    await printTop(lake)
+    return result.checks.every(({ problems }) => problems.length === 0) ? 0 : 1
+  } finally {
+    for (const resource of opened.reverse()) await resource.close()
+  }
+}
+
+async function printTop(lake: Lake): Promise<void> {
+  console.log('\nThe ten videos with the highest scores now')
+  for (const { videoId, score, velocity, events } of await topVideos(lake, 10, Date.now())) {
+    const columns = [
+      videoId.padEnd(10),
+      `score ${score.toFixed(1).padStart(10)}`,
+      `velocity ${velocity.toFixed(1).padStart(9)}`,
+      `events ${events.toLocaleString('en')}`,
+    ]
+    console.log(`  ${columns.join('  ')}`)
+  }
+}
+
+/** What is not used is not loaded: kafkajs may not be installed. */
+async function openTopic(settings: Settings): Promise<Topic> {
+  const { kafka, topic, partitions, group, log } = settings
+  if (kafka === undefined) {
+    const { openEmbeddedTopic } = await import('./embedded-topic.ts')
+    return openEmbeddedTopic({ folder: log, topic, partitions })
+  }
+  const { openKafkaTopic } = await import('./kafka-topic.ts')
+  return openKafkaTopic({ brokers: kafka, topic, group, partitions })
+}
+
+function report({ rows, bytes, batches, seconds, folded, checks }: LiveResult): void {
+  const n = (value: number): string => Math.round(value).toLocaleString('en')
+  const mib = bytes / 1024 / 1024
+  console.log(
+    `\n${n(rows)} events of ${n(mib)} MiB in ${n(batches)} commits and ${seconds.toFixed(1)} s. In Gold ${n(folded.folded)} were folded, ${n(folded.ignored)} had no video, type or time or not their video as the key, ${n(folded.ahead)} were from the future\n`,
+  )
+  console.log('Check')
+  for (const { name, problems, detail } of checks) {
+    console.log(`  ${problems.length === 0 ? 'holds ' : 'BROKEN'} ${name}: ${detail}`)
+    for (const problem of problems) console.log(`         ${problem}`)
+  }
+}

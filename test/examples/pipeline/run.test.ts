@@ -1,0 +1,118 @@
+/** The program as a process: exit codes, Ctrl-C, and that a run that was killed is gone on with. Needs the build. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type AddressInfo, createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../../support/lakes.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../../dist/examples/pipeline/run.js', import.meta.url))
+const children: ChildProcess[] = []
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+class Run {
+  readonly #child: ChildProcess
+  output = ''
+  readonly ended: Promise<number | NodeJS.Signals | null>
+  readonly #waiting: (() => void)[] = []
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    children.push(this.#child)
+    const take = (bytes: Buffer): void => {
+      this.output += bytes.toString()
+      for (const wake of this.#waiting.splice(0)) wake()
+    }
+    this.#child.stdout?.on('data', take)
+    this.#child.stderr?.on('data', take)
+    this.ended = new Promise((resolve) => {
+      this.#child.on('close', (code, signal) => resolve(code ?? signal))
+    })
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Resolves once the output has the text; fails if the program ends before. */
+  async says(text: string): Promise<void> {
+    while (!this.output.includes(text)) {
+      const isOver = await Promise.race([
+        new Promise<false>((resolve) => this.#waiting.push(() => resolve(false))),
+        this.ended.then(() => true),
+      ])
+      if (isOver && !this.output.includes(text))
+        throw new Error(`never said ${text}:\n${this.output}`)
+    }
+  }
+}
+
+const lakeFlags = (): string[] => [
+  '--lake',
+  temporaryFolder(),
+  '--rate',
+  '2000',
+  '--trigger',
+  '200ms',
+]
+
+describe('npm start', () => {
+  it('explains itself', async () => {
+    const run = new Run(['--help'])
+    expect(await run.ended, run.output).toBe(0)
+    expect(run.output).toContain('--kafka HOST:PORT')
+  })
+
+  it('refuses wrong flags with exit code 2', async () => {
+    const run = new Run(['--rate', 'fast'])
+    expect(await run.ended).toBe(2)
+    expect(run.output).toContain('--rate fast is no whole number')
+  })
+
+  it('runs, serves its tables, checks, and exits with 0', async () => {
+    const run = new Run([...lakeFlags(), '--for', '1s'])
+    await run.says('REST catalog at http://127.0.0.1:')
+    expect(await run.ended, run.output).toBe(0)
+    expect(run.output).not.toContain('BROKEN')
+    expect(run.output.match(/holds {2}/g)).toHaveLength(5)
+    expect(run.output).toMatch(/v\d{6} +score/)
+  })
+
+  it('ends well on Ctrl-C', async () => {
+    const run = new Run([...lakeFlags(), '--for', 'forever'])
+    await run.says('commits 2')
+    run.kill('SIGINT')
+    expect(await run.ended, run.output).toBe(0)
+    expect(run.output).toContain('Stopping')
+    expect(run.output).not.toContain('BROKEN')
+  })
+
+  it('goes on after it was killed, with every event once', async () => {
+    const flags = lakeFlags()
+    for (let round = 0; round < 3; round++) {
+      const run = new Run([...flags, '--for', 'forever'])
+      await run.says(`commits ${round + 1}`)
+      run.kill('SIGKILL')
+      expect(await run.ended).toBe('SIGKILL')
+    }
+    const last = new Run([...flags, '--for', '1s'])
+    expect(await last.ended, last.output).toBe(0)
+    expect(last.output.match(/holds {2}/g)).toHaveLength(5)
+  })
+
+  it('fails with exit code 1 where it cannot start', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = other.address() as AddressInfo
+      const run = new Run([...lakeFlags(), '--for', '1s', '--catalog-port', String(port)])
+      expect(await run.ended).toBe(1)
+      expect(run.output).toContain('The pipeline has failed')
+      expect(run.output).toContain('LISTEN_FAILED')
+    } finally {
+      other.close()
+    }
+  })
+})
