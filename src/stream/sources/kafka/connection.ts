@@ -18,6 +18,8 @@ export interface TopicPartition {
 }
 
 const RETRY_MS = 250
+/** Brokers that have just started may not know their topics yet. */
+const UNKNOWN_TOPIC_MS = 5000
 
 export class KafkaConnection {
   readonly #cluster: KafkaJsCluster
@@ -54,8 +56,15 @@ export class KafkaConnection {
     }
     for (const topic of this.#options.topics) {
       const name = JSON.stringify(topic)
-      await this.persist(`Cannot find the Kafka topic ${name}`, name, () =>
-        this.#cluster.addMultipleTargetTopics([topic]),
+      await this.persist(
+        `Cannot find the Kafka topic ${name}`,
+        name,
+        async () => {
+          await this.#cluster.addMultipleTargetTopics([topic])
+          // kafkajs takes a topic for added also when it could not look for it.
+          if (this.partitions(topic).length === 0) await this.#cluster.refreshMetadata()
+        },
+        0,
       )
       if (this.partitions(topic).length === 0) throw noSuchTopic(name)
     }
@@ -131,8 +140,16 @@ export class KafkaConnection {
     })
   }
 
-  /** Tries until it works, it cannot work any more, or `unavailableAfterMs` have passed. */
-  async persist<T>(what: string, topics: string, task: () => Promise<T>): Promise<T> {
+  /**
+   * Tries until it works, it cannot work any more, or `unavailableAfterMs` have passed.
+   * @param unknownMs how long a topic may be unknown until it counts as missing.
+   */
+  async persist<T>(
+    what: string,
+    topics: string,
+    task: () => Promise<T>,
+    unknownMs: number = UNKNOWN_TOPIC_MS,
+  ): Promise<T> {
     const from = this.#runtime.monotonicMs()
     for (;;) {
       try {
@@ -142,7 +159,9 @@ export class KafkaConnection {
         if (isFloeError(error)) throw error
         const forMs = this.#runtime.monotonicMs() - from
         const lasting = lastingError(error, what, topics)
-        if (lasting !== undefined) throw lasting
+        if (lasting !== undefined && !(lasting.code === 'NO_SUCH_TOPIC' && forMs < unknownMs)) {
+          throw lasting
+        }
         if (forMs >= this.#options.unavailableAfterMs) throw unavailable(what, forMs, error)
       }
       await this.#runtime.sleep(RETRY_MS, this.#signal)

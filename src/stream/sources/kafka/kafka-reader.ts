@@ -32,7 +32,6 @@ const MOST_RETRY_MS = 2000
 const UNKNOWN_TOPIC_MS = 5000
 /** Leaders that have just taken over may be behind for a moment. */
 const OUT_OF_RANGE_TRIES = 4
-const END_OFFSETS_MS = 250
 const COMMIT_WAIT_MS = 1000
 const CLOSE_MS = 5000
 
@@ -82,7 +81,6 @@ export class KafkaReader implements SourceReader {
   #decoding = false
   #failure: FloeError | undefined
   #wake: (() => void) | undefined
-  #ends: { readonly position: Position; readonly atMs: number } | undefined
 
   constructor({ connection, options, open, ending }: KafkaReaderParts) {
     this.#connection = connection
@@ -120,7 +118,6 @@ export class KafkaReader implements SourceReader {
       const start = this.#start(partition) ?? (first.get(topic, number) as number)
       this.#readings.set(keyOf(partition), new PartitionReading(topic, number, start))
     }
-    if (added.length > 0) this.#ends = undefined
     this.#fetchAll()
   }
 
@@ -155,15 +152,9 @@ export class KafkaReader implements SourceReader {
 
   async endOffsets(): Promise<Position> {
     this.#checkOpen()
-    const now = this.#runtime.monotonicMs()
-    if (this.#ends !== undefined && now - this.#ends.atMs < END_OFFSETS_MS) {
-      return this.#ends.position
-    }
     const partitions = [...this.#readings.values()]
     if (partitions.length === 0) return Position.EMPTY
-    const position = await this.#connection.offsets(partitions, 'end')
-    this.#ends = { position, atMs: now }
-    return position
+    return this.#connection.offsets(partitions, 'end')
   }
 
   async committed(position: Position): Promise<void> {
@@ -243,7 +234,6 @@ export class KafkaReader implements SourceReader {
     this.#silence(reading)
     this.#held = this.#held.filter((held) => held.reading !== reading)
     this.#heldBytes = this.#held.reduce((sum, { chunk }) => sum + chunk.byteLength, 0)
-    this.#ends = undefined
   }
 
   /** What has arrived and is not decoded is dropped, and what is under way will be. */
@@ -355,10 +345,15 @@ export class KafkaReader implements SourceReader {
   }
 
   async #fetchFailed(readings: readonly PartitionReading[], error: unknown): Promise<void> {
+    const names = [...new Set(readings.map(({ topic }) => JSON.stringify(topic)))].join(', ')
     const lasting = isFloeError(error)
       ? error
-      : lastingError(error, 'Cannot fetch from Kafka', readings.map(({ topic }) => topic).join())
-    if (lasting !== undefined) {
+      : lastingError(error, 'Cannot fetch from Kafka', names)
+    // To look for another broker is part of it, and one that has just started may not know the topics yet.
+    const passing =
+      lasting?.code === 'NO_SUCH_TOPIC' &&
+      !readings.every((reading) => this.#isLongUnknown(reading))
+    if (lasting !== undefined && !passing) {
       this.fail(lasting)
       return
     }
@@ -432,17 +427,19 @@ export class KafkaReader implements SourceReader {
           ),
         )
         return true
-      case CODE.UNKNOWN_TOPIC_OR_PARTITION: {
-        const since = reading.failingSinceMs ?? Infinity
-        if (this.#runtime.monotonicMs() - since < UNKNOWN_TOPIC_MS) break
-        if (since === Infinity) break
+      case CODE.UNKNOWN_TOPIC_OR_PARTITION:
+        if (!this.#isLongUnknown(reading)) break
         this.fail(noSuchTopic(JSON.stringify(topic)))
         return true
-      }
       default:
     }
     this.#putOff(reading, new Error(`its broker answered with error ${code}`))
     return false
+  }
+
+  #isLongUnknown({ failingSinceMs }: PartitionReading): boolean {
+    if (failingSinceMs === undefined) return false
+    return this.#runtime.monotonicMs() - failingSinceMs >= UNKNOWN_TOPIC_MS
   }
 
   #arrived(reading: PartitionReading, { records, aborted }: FetchedPartition, bytes: number): void {

@@ -133,6 +133,13 @@ async function checkPosition(
   partitions: readonly TopicPartition[],
   position: Position,
 ): Promise<void> {
+  const topics = new Set(partitions.map(({ topic }) => topic))
+  for (const { topic, partition, offset } of position.entries()) {
+    // Kafka never takes partitions away: the topic is another one.
+    if (topics.has(topic) && offset > 0 && !connection.partitions(topic).includes(partition)) {
+      throw outOfRange({ topic, partition }, offset, 0, 0)
+    }
+  }
   const known = partitions.filter(
     ({ topic, partition }) => position.get(topic, partition) !== undefined,
   )

@@ -139,7 +139,7 @@ export interface KafkaJsError extends Error {
 
 /** What failed for good, in the terms of floe; undefined for what may pass. */
 export function lastingError(error: unknown, what: string, topics: string): FloeError | undefined {
-  const { name, type, message } = rootOf(error)
+  const { name, type } = rootOf(error)
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') {
     return noSuchTopic(topics, error)
   }
@@ -155,11 +155,6 @@ export function lastingError(error: unknown, what: string, topics: string): Floe
       `${what}: Kafka refuses it (${type ?? name}). Check \`sasl\` and the rights of this user on topics and group`,
       { cause: error },
     )
-  }
-  if (UNRECOVERABLE.has(name)) {
-    return new FloeError('ASSERTION_FAILED', `${what}: ${message}. Please report it`, {
-      cause: error,
-    })
   }
   return undefined
 }
@@ -184,8 +179,6 @@ export function describe(error: unknown): string {
   const { message, type } = rootOf(error)
   return type === undefined ? message : `${type}: ${message}`
 }
-
-const UNRECOVERABLE = new Set(['RangeError', 'ReferenceError', 'SyntaxError', 'TypeError'])
 
 function rootOf(error: unknown): KafkaJsError {
   let root = error as KafkaJsError

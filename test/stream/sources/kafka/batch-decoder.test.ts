@@ -1,0 +1,224 @@
+/** Batches as brokers give them, made by hand: damage, transactions, offsets without records. */
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { bytesAt, RecordChunkBuilder } from '../../../../src/stream/record-chunk.ts'
+import { BatchDecoder, RefusedRecords } from '../../../../src/stream/sources/kafka/batch-decoder.ts'
+import { readBatchHeader } from '../../../../src/stream/sources/kafka/batch-header.ts'
+import { Codecs } from '../../../../src/stream/sources/kafka/codecs.ts'
+import { crc32c } from '../../../../src/stream/sources/kafka/crc32c.ts'
+import type { AbortedTransaction } from '../../../../src/stream/sources/kafka/fetch-answer.ts'
+
+interface Made {
+  readonly offset: number
+  readonly key?: Buffer | null
+  readonly value?: string
+}
+
+interface BatchOptions {
+  readonly attributes?: number
+  readonly producerId?: bigint
+  readonly lastOffset?: number
+}
+
+describe('crc32c', () => {
+  it('gives the check value of the algorithm', () => {
+    expect(crc32c(Buffer.from('123456789'), 0, 9)).toBe(0xe3069283)
+  })
+
+  it('gives the same in steps of eight as byte by byte', () => {
+    const bytes = Buffer.from(Array.from({ length: 100 }, (_, i) => (i * 37) & 255))
+    for (let from = 0; from < 9; from++) {
+      for (let to = from; to < 100; to += 7)
+        expect(crc32c(bytes, from, to)).toBe(slow(bytes, from, to))
+    }
+  })
+})
+
+describe('BatchDecoder', () => {
+  it('gives records from an offset on, also of a compressed batch with offsets taken out', async () => {
+    const records = [10, 12, 15].map((offset) => ({ offset, key: null, value: `v${offset}` }))
+    const batch = makeBatch(records, { attributes: 1, lastOffset: 17 })
+    expect(readBatchHeader(batch, 0)).toMatchObject({ baseOffset: 10, lastOffset: 17, codec: 1 })
+    expect(await decode([batch], 12)).toEqual(['12:v12', '15:v15'])
+  })
+
+  it('stops at any changed byte behind the checksum, and gives what came before', async () => {
+    const good = makeBatch([{ offset: 0, value: 'good' }])
+    for (let at = 17; at < 70; at++) {
+      const bad = makeBatch([{ offset: 1, value: 'bad' }])
+      if (at >= bad.length) break
+      bad[at] = (bad[at] as number) ^ 4
+      const seen: string[] = []
+      const refusal = await refusalOf(decode([good, bad], 0, { seen }))
+      expect(refusal.error.code).toBe('CORRUPT_RECORDS')
+      expect(refusal.error.context).toEqual({ topic: 't', partition: 3, offset: 1 })
+      expect(seen).toEqual(['0:good'])
+    }
+  })
+
+  it('refuses records that are cut off though the checksum fits', async () => {
+    const whole = makeBatch([{ offset: 0, value: 'x'.repeat(200) }])
+    for (let cut = 1; cut < 205; cut += 3) {
+      const bytes = seal(Buffer.from(whole.subarray(0, whole.length - cut)))
+      expect((await refusalOf(decode([bytes], 0))).error.code).toBe('CORRUPT_RECORDS')
+    }
+  })
+
+  it('takes no bomb', async () => {
+    const bomb = makeBatch([{ offset: 0, value: 'x'.repeat(2_000_000) }], { attributes: 1 })
+    const { error } = await refusalOf(decode([bomb], 0, { maxBatchBytes: 1_000_000 }))
+    expect(error.code).toBe('RECORD_TOO_LARGE')
+    // The size that the trailer tells may be a lie.
+    const lying = makeBatch([{ offset: 0, value: 'x'.repeat(2_000_000) }], { attributes: 1 })
+    lying.writeUInt32LE(10, lying.length - 4)
+    const liar = await refusalOf(decode([seal(lying)], 0, { maxBatchBytes: 1_000_000 }))
+    expect(['RECORD_TOO_LARGE', 'CORRUPT_RECORDS']).toContain(liar.error.code)
+  })
+
+  it('refuses the formats before 2 and codecs that there are not', async () => {
+    const old = makeBatch([{ offset: 5 }])
+    old[16] = 1
+    expect((await refusalOf(decode([old], 5))).error.code).toBe('FORMAT_VERSION')
+    for (const [codec, name] of [
+      [2, 'snappy'],
+      [3, 'lz4'],
+      [6, 'number 6'],
+    ] as const) {
+      const batch = makeBatch([{ offset: 5 }], {})
+      batch.writeInt16BE(codec, 21)
+      const { error } = await refusalOf(decode([seal(batch)], 5))
+      expect(error.code).toBe('UNSUPPORTED_CODEC')
+      expect(error.message).toContain(name)
+    }
+  })
+
+  it('leaves out aborted transactions of several producers that are under way at once', async () => {
+    const tx = (producerId: bigint, records: Made[]) =>
+      makeBatch(records, { attributes: 16, producerId })
+    const marker = (producerId: bigint, offset: number, type: number) =>
+      makeBatch([{ offset, key: Buffer.from([0, 0, 0, type]) }], { attributes: 48, producerId })
+    const looksLikeAbort = Buffer.from([0, 0, 0, 0])
+    const batches = [
+      tx(1n, [{ offset: 0, value: 'aborted' }]),
+      tx(2n, [{ offset: 1, value: 'aborted', key: looksLikeAbort }]),
+      tx(3n, [{ offset: 2, value: 'kept' }]),
+      tx(2n, [{ offset: 3, value: 'aborted' }]),
+      makeBatch([{ offset: 4, value: 'kept', key: looksLikeAbort }], { producerId: 1n }),
+      marker(2n, 5, 0),
+      tx(2n, [{ offset: 6, value: 'kept' }]),
+      marker(3n, 7, 1),
+      tx(1n, [{ offset: 8, value: 'aborted' }]),
+      marker(1n, 9, 0),
+      marker(2n, 10, 1),
+      tx(1n, [{ offset: 11, value: 'aborted again' }]),
+    ]
+    const aborted = [
+      { producerId: 1n, firstOffset: 11 },
+      { producerId: 2n, firstOffset: 1 },
+      { producerId: 1n, firstOffset: 0 },
+    ]
+    expect(await decode(batches, 0, { aborted })).toEqual(['2:kept', '4:kept', '6:kept'])
+    // From the middle: the broker tells of transactions that began before.
+    expect(await decode(batches.slice(3), 3, { aborted })).toEqual(['4:kept', '6:kept'])
+  })
+})
+
+async function decode(
+  batches: readonly Buffer[],
+  from: number,
+  options: { aborted?: AbortedTransaction[]; seen?: string[]; maxBatchBytes?: number } = {},
+): Promise<string[]> {
+  const bytes = Buffer.concat(batches)
+  const decoder = new BatchDecoder(
+    {
+      topic: 't',
+      partition: 3,
+      maxRecordBytes: 10_000_000,
+      codecs: new Codecs({}, options.maxBatchBytes ?? 10_000_000),
+    },
+    options.aborted ?? [],
+  )
+  const seen = options.seen ?? []
+  let at = 0
+  let next = from
+  for (;;) {
+    // A damaged length would cut batches elsewhere; where batches start is known here.
+    const header = readBatchHeader(bytes, at)
+    if (header === undefined) return seen
+    const builder = new RecordChunkBuilder('t', 3, next)
+    await decoder.decode(bytes, header, next, builder)
+    const chunk = builder.finish(header.lastOffset + 1)
+    for (let row = 0; row < chunk.count; row++) {
+      const value = bytesAt(chunk.values, row)
+      seen.push(`${chunk.offsets[row]}:${value === null ? null : Buffer.from(value).toString()}`)
+    }
+    at = header.to
+    next = chunk.end
+  }
+}
+
+async function refusalOf(work: Promise<unknown>): Promise<RefusedRecords> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof RefusedRecords) return error
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
+
+function makeBatch(records: readonly Made[], options: BatchOptions = {}): Buffer {
+  const base = records[0]?.offset ?? 0
+  const attributes = options.attributes ?? 0
+  const body = Buffer.concat(records.map((record) => makeRecord(record, base)))
+  const stored = (attributes & 7) === 1 ? gzipSync(body) : body
+  const batch = Buffer.alloc(61 + stored.length)
+  batch.writeBigInt64BE(BigInt(base), 0)
+  batch.writeInt8(2, 16)
+  batch.writeInt16BE(attributes, 21)
+  batch.writeInt32BE((options.lastOffset ?? records.at(-1)?.offset ?? base) - base, 23)
+  batch.writeBigInt64BE(1_700_000_000_000n, 27)
+  batch.writeBigInt64BE(1_700_000_000_000n, 35)
+  batch.writeBigInt64BE(options.producerId ?? -1n, 43)
+  batch.writeInt32BE(records.length, 57)
+  stored.copy(batch, 61)
+  return seal(batch)
+}
+
+/** Sets length and checksum. */
+function seal(batch: Buffer): Buffer {
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeUInt32BE(slow(batch, 21, batch.length), 17)
+  return batch
+}
+
+function makeRecord({ offset, key = null, value }: Made, base: number): Buffer {
+  const field = (bytes: Buffer | null): Buffer[] =>
+    bytes === null ? [varint(-1)] : [varint(bytes.length), bytes]
+  const body = Buffer.concat([
+    Buffer.from([0]),
+    varint(0),
+    varint(offset - base),
+    ...field(key),
+    ...field(value === undefined ? null : Buffer.from(value)),
+    varint(0),
+  ])
+  return Buffer.concat([varint(body.length), body])
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128)
+  bytes.push(rest)
+  return Buffer.from(bytes)
+}
+
+function slow(bytes: Buffer, from: number, to: number): number {
+  let crc = -1
+  for (let at = from; at < to; at++) {
+    crc ^= bytes[at] as number
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0)
+  }
+  return ~crc >>> 0
+}
