@@ -56,13 +56,6 @@ type Start = (folder: string, work: string, python?: string) => Promise<Service>
 
 const folder = temporaryFolder()
 const stops: (() => Promise<void>)[] = []
-try {
-  process.exitCode = await main()
-} finally {
-  for (const stop of stops.reverse()) await stop()
-  folder.remove()
-}
-
 async function main(): Promise<number> {
   const kafka = await service('kafka', 'kafka/start.js', 'startKafka')
   const s3 = await service('versitygw', 's3/start.js', 'startVersityGw')
@@ -264,4 +257,11 @@ function positive(name: string, text: string): number {
   if (value > 0 && Number.isFinite(value)) return value
   console.error(`--${name} has to be a number above 0, not ${text}.\n\n${HELP}`)
   process.exit(2)
+}
+
+try {
+  process.exitCode = await main()
+} finally {
+  for (const stop of stops.reverse()) await stop()
+  folder.remove()
 }
