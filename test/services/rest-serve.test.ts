@@ -25,7 +25,7 @@ interface Place {
   /** What engines call the catalog: they keep what they know of one by its name. */
   readonly catalog: string
   readonly s3: boolean
-  /** Keys come from the catalog, not from settings. */
+  /** Keys come from the catalog to engines that are printed without their own. */
   readonly vended: boolean
 }
 
