@@ -215,8 +215,8 @@ describe('what engines are told', () => {
       "CREATE SECRET (TYPE s3, KEY_ID '…', SECRET '…', REGION 'eu', ENDPOINT 's3.example.com:9000', USE_SSL true, URL_STYLE 'path');",
     )
     const vended = attachText({ url: 'http://127.0.0.1:1', s3: { ...s3, vended: true } })
-    // Trino alone has its own.
-    expect(vended.match(/…/g)).toHaveLength(2)
+    // Trino and DuckDB have their own.
+    expect(vended.match(/…/g)).toHaveLength(4)
     expect(vended).toContain('vended-credentials')
   })
 

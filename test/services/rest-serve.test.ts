@@ -15,8 +15,9 @@ const CLI = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url)
 
 const BATCH = 100
 const ACCOUNTS = 200
-/** How often each engine asks each table. */
+/** How often each engine asks each table at least, and commits that it sees at least. */
 const ROUNDS = 5
+const COMMITS = 5
 const WRITE_EVERY_MS = 300
 
 interface Place {
@@ -24,7 +25,7 @@ interface Place {
   /** What engines call the catalog: they keep what they know of one by its name. */
   readonly catalog: string
   readonly s3: boolean
-  /** Keys come from the catalog, not from settings. */
+  /** Keys come from the catalog to engines that are printed without their own. */
   readonly vended: boolean
 }
 
@@ -231,7 +232,8 @@ for (const place of PLACES.filter((p) => HAS_S3 || !p.s3)) {
       const select = 'count(*) AS n, max(latest) AS latest, sum(total) AS total'
       const watch = async (engine: EngineName, ask: Ask): Promise<void> => {
         const seen = { events: 0, accounts: 0 }
-        for (let round = 0; round < ROUNDS; round++) {
+        const first = writer.committed
+        for (let round = 0; round < ROUNDS || writer.committed < first + COMMITS; round++) {
           for (const table of ['events', 'accounts'] as const) {
             const before = writer.committed
             const [row] = await ask(select, table)
@@ -248,14 +250,12 @@ for (const place of PLACES.filter((p) => HAS_S3 || !p.s3)) {
         }
       }
       const outcomes = await Promise.allSettled([...asks].map(([name, ask]) => watch(name, ask)))
-      const from = writer.committed
       await writer.stop()
       const failed = outcomes.flatMap((o, i) =>
         o.status === 'rejected' ? [`${ENGINES[i]}: ${String(o.reason)}`] : [],
       )
       expect(failed).toEqual([])
-      console.log(`rest-serve: ${place.name}: ${from} commits of each table meanwhile`)
-      expect(from).toBeGreaterThan(3)
+      console.log(`rest-serve: ${place.name}: ${writer.committed} commits of each table`)
     }, 240_000)
 
     for (const name of ['events', 'accounts']) {
