@@ -230,7 +230,7 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     const name = await topic()
     await produce(name, 3)
     const { CompressionCodecs } = await import('kafkajs')
-    // Not snappy at all: the broker that only stores batches would look into them, so a real block is needed.
+    // The broker looks into the batch, so that it has to be a real block of snappy.
     CompressionCodecs[CompressionTypes.Snappy] = () => ({
       compress: async (encoder: { buffer: Buffer }) => snappyLiteral(encoder.buffer),
       decompress: async (buffer: Buffer) => buffer,
