@@ -13,8 +13,15 @@ let names = 0
 async function makeHarness(
   assignment: { ordinal: number; of: number } | undefined,
 ): Promise<SourceHarness> {
-  const client = new Client(BROKER)
+  let client = new Client(BROKER)
   await client.connect()
+  // A producer of kafkajs fails for all topics once one that it knows is deleted.
+  const deleteTopic = async (topic: string): Promise<void> => {
+    await client.admin.deleteTopics({ topics: [topic] })
+    await client.disconnect()
+    client = new Client(BROKER)
+    await client.connect()
+  }
   const produce = async (
     topic: string,
     partition: number,
@@ -49,9 +56,9 @@ async function makeHarness(
       await client.admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: '110' }] })
       return 110
     },
-    deleteTopic: (topic) => client.admin.deleteTopics({ topics: [topic] }),
+    deleteTopic,
     recreateTopic: async (topic, partitions) => {
-      await client.admin.deleteTopics({ topics: [topic] })
+      await deleteTopic(topic)
       await client.createTopic(topic, partitions, { 'retention.ms': '-1' })
     },
     // A group of its own for each reader: those of a test are not meant to share partitions.

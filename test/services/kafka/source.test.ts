@@ -170,6 +170,28 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     await first.close()
   })
 
+  it('stays in its group while nobody reads', async () => {
+    const name = await topic(2)
+    await produce(name, 100)
+    const groupId = `idle-${name}`
+    const reader = await source(BROKER, { topics: name, groupId, sessionTimeoutMs: 1500 }).open(
+      openOptions({ bufferBytes: 1000 }),
+    )
+    const members = async (): Promise<string[]> => {
+      const { groups } = await client.admin.describeGroups([groupId])
+      return groups.flatMap((group) => group.members.map(({ memberId }) => memberId))
+    }
+    const before = await members()
+    expect(before).toHaveLength(1)
+    // More than two session times.
+    await new Promise((resolve) => setTimeout(resolve, 4000))
+    expect(await members()).toEqual(before)
+    const follower = new Follower()
+    await readUntil(reader, follower, () => follower.seen.length >= 100)
+    await reader.close()
+    expect(await members()).toEqual([])
+  })
+
   it('leaves out aborted transactions and covers markers, also with keys that look like markers', async () => {
     const name = await topic()
     const producer = client.kafka.producer({
@@ -208,7 +230,7 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     const name = await topic()
     await produce(name, 3)
     const { CompressionCodecs } = await import('kafkajs')
-    // Not snappy at all: the broker that only stores batches would look into them, so a real block is needed.
+    // The broker looks into the batch, so that it has to be a real block of snappy.
     CompressionCodecs[CompressionTypes.Snappy] = () => ({
       compress: async (encoder: { buffer: Buffer }) => snappyLiteral(encoder.buffer),
       decompress: async (buffer: Buffer) => buffer,
@@ -239,7 +261,7 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     await plugged.close()
   })
 
-  it('stops where records were deleted, at open and under way', async () => {
+  it('does not open where records were deleted or are not yet, and starts at the first one left', async () => {
     const name = await topic()
     await produce(name, 100)
     // kafkajs knows the leaders of a topic once it was asked for its offsets.
