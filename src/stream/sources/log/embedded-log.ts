@@ -1,0 +1,167 @@
+/**
+ * A log in a folder of the local disk: topics of partitions for tests and for single machines. One process produces,
+ * any number read at the same time.
+ */
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { FloeError } from '../../../core/errors.ts'
+import { type Runtime, systemRuntime } from '../../../core/runtime.ts'
+import type { Durability } from '../../../io/store.ts'
+import { translate } from './log-errors.ts'
+import { LogLock } from './log-lock.ts'
+import { LogProducer, type ProducerOptions } from './log-producer.ts'
+import type { LogView } from './log-view.ts'
+import { removeOldSegments } from './segments.ts'
+import {
+  createTopicFolder,
+  deleteTopicFolder,
+  partitionFolder,
+  readTopic,
+  type Topic,
+  type TopicOptions,
+  topicNames,
+} from './topic-folder.ts'
+
+export interface LogOptions {
+  /** What a send, and a topic that was made, survive: a crash of the machine ('fsync', if absent) or of the process. */
+  readonly durability?: Durability
+  readonly runtime?: Runtime
+}
+
+/**
+ * Opens a log; its folder is made if there is none.
+ * @throws STORE_UNAVAILABLE, PERMISSION_DENIED, STORE_FULL
+ */
+export async function openLog(folder: string, options: LogOptions = {}): Promise<EmbeddedLog> {
+  const path = resolve(folder)
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw translate(path, error, 'STORE_UNAVAILABLE')
+  }
+  return new EmbeddedLog(path, options)
+}
+
+export class EmbeddedLog implements LogView {
+  readonly folder: string
+  readonly #runtime: Runtime
+  readonly #sync: boolean
+  readonly #listeners = new Set<() => void>()
+  #producer: LogProducer | undefined
+  #version = 0
+  #closed = false
+
+  /** @internal See {@link openLog}. */
+  constructor(folder: string, { durability = 'fsync', runtime = systemRuntime }: LogOptions) {
+    this.folder = folder
+    this.#runtime = runtime
+    this.#sync = durability === 'fsync'
+  }
+
+  /** @throws BAD_NAME, BAD_ARGUMENT for options and for a topic that exists; STORE_UNAVAILABLE, STORE_FULL */
+  async createTopic(name: string, options: TopicOptions): Promise<Topic> {
+    this.#ensureOpen()
+    return createTopicFolder(this.folder, name, options, this.#runtime, this.#sync)
+  }
+
+  /** Removes a topic with all its records. @throws NO_SUCH_TOPIC; LOG_LOCKED if another process has a producer */
+  async deleteTopic(name: string): Promise<void> {
+    this.#ensureOpen()
+    await readTopic(this.folder, name)
+    const remove = (): Promise<void> =>
+      deleteTopicFolder(this.folder, name, this.#runtime, this.#sync)
+    if (this.#producer !== undefined) await this.#producer.removeTopic(name, remove)
+    else {
+      const lock = await LogLock.take(this.folder, this.#runtime)
+      try {
+        await remove()
+      } finally {
+        await lock.release()
+      }
+    }
+    this.#changed()
+  }
+
+  /** All topics, by name. @throws CORRUPT_RECORDS, SOURCE_UNAVAILABLE */
+  async topics(): Promise<Topic[]> {
+    const names = await topicNames(this.folder)
+    return Promise.all(names.map((name) => readTopic(this.folder, name)))
+  }
+
+  /**
+   * Opens the one producer of the log.
+   * @throws LOG_LOCKED naming the process that has one; BAD_ARGUMENT, STORE_UNAVAILABLE
+   */
+  async producer(options: ProducerOptions = {}): Promise<LogProducer> {
+    this.#ensureOpen()
+    LogProducer.check(options)
+    const lock = await LogLock.take(this.folder, this.#runtime)
+    const producer = new LogProducer({
+      ...options,
+      log: this.folder,
+      runtime: this.#runtime,
+      sync: this.#sync,
+      lock,
+      onChange: () => this.#changed(),
+      onClose: () => {
+        this.#producer = undefined
+        this.#changed()
+      },
+    })
+    this.#producer = producer
+    return producer
+  }
+
+  /**
+   * Removes oldest segments as the topics' `retentionBytes` and `retentionMs` want it; the producer does so itself each
+   * time that it begins a segment. The segment that is appended to stays. Gives the number of segments removed.
+   * @throws STORE_UNAVAILABLE
+   */
+  async enforceRetention(): Promise<number> {
+    this.#ensureOpen()
+    let removed = 0
+    for (const topic of await this.topics()) {
+      for (let partition = 0; partition < topic.partitions; partition++) {
+        const folder = partitionFolder(this.folder, topic.name, partition)
+        try {
+          removed += await removeOldSegments(folder, topic, this.#runtime.now())
+        } catch (error) {
+          throw translate(folder, error, 'STORE_UNAVAILABLE')
+        }
+      }
+    }
+    return removed
+  }
+
+  /** Closes the producer, if one is open. Readers go on. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#producer?.close()
+  }
+
+  get version(): number {
+    return this.#version
+  }
+
+  get hasProducer(): boolean {
+    return this.#producer !== undefined
+  }
+
+  limit(topic: string, uuid: string, partition: number): number | undefined {
+    return this.#producer?.limit(topic, uuid, partition)
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #changed(): void {
+    this.#version++
+    for (const listener of this.#listeners) listener()
+  }
+
+  #ensureOpen(): void {
+    if (this.#closed) throw new FloeError('HANDLE_CLOSED', `The log ${this.folder} is closed`)
+  }
+}

@@ -1,0 +1,475 @@
+/** Reads one partition from its segment files on, block by block, into chunks. */
+import { type FileHandle, open } from 'node:fs/promises'
+import { FloeError } from '../../../core/errors.ts'
+import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
+import { crc32c } from './crc32c.ts'
+import { HEAD_BYTES, headersAt } from './frame.ts'
+import { corruptRecords, errorCode, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
+import type { LogView } from './log-view.ts'
+import {
+  hasFrameAfter,
+  readFully,
+  SegmentIndex,
+  scanSegment,
+  segmentBases,
+  segmentPath,
+} from './segments.ts'
+import { partitionFolder, readTopic, type Topic } from './topic-folder.ts'
+
+export interface Take {
+  /** Shared by the readers of a source, which read one after the other. */
+  readonly block: Buffer
+  readonly maxRecordBytes: number
+  /** Bytes that may still be taken. */
+  readonly budget: number
+  /** A first record is taken even if it is larger than the budget. */
+  readonly first: boolean
+}
+
+/** Why parsing stopped: at the limit or the budget, at bytes that are not all of a frame, at a large record, at damage. */
+type Stop = 'limit' | 'budget' | 'part' | 'large' | 'damage'
+
+const NO_HEADERS: readonly RecordHeader[] = []
+
+export class PartitionReader {
+  readonly topic: string
+  readonly partition: number
+  readonly #view: LogView
+  readonly #uuid: string
+  readonly #folder: string
+  readonly #indexes = new Map<number, SegmentIndex>()
+  #file: FileHandle
+  #path: string
+  #base: number
+  #position: number
+  #offset: number
+  /** Where frames of the records to give begin in the block. */
+  #starts = new Int32Array(1024)
+
+  private constructor(
+    view: LogView,
+    topic: Topic,
+    partition: number,
+    at: { file: FileHandle; path: string; base: number; position: number; offset: number },
+    indexes: Map<number, SegmentIndex>,
+  ) {
+    this.topic = topic.name
+    this.partition = partition
+    this.#view = view
+    this.#uuid = topic.uuid
+    this.#folder = partitionFolder(view.folder, topic.name, partition)
+    this.#file = at.file
+    this.#path = at.path
+    this.#base = at.base
+    this.#position = at.position
+    this.#offset = at.offset
+    this.#indexes = indexes
+  }
+
+  /**
+   * @param offset what is read next; the first that there is, if undefined.
+   * @throws OFFSET_OUT_OF_RANGE, NO_SUCH_TOPIC, CORRUPT_RECORDS
+   */
+  static async open(
+    view: LogView,
+    topic: Topic,
+    partition: number,
+    offset: number | undefined,
+  ): Promise<PartitionReader> {
+    const folder = partitionFolder(view.folder, topic.name, partition)
+    const where = { topic: topic.name, partition }
+    for (;;) {
+      const bases = await basesOf(view.folder, topic.name, folder)
+      const earliest = bases[0] as number
+      const wanted = offset ?? earliest
+      if (wanted < earliest) {
+        throw offsetOutOfRange(
+          where,
+          wanted,
+          `its first record is at ${earliest}, retention removed those before`,
+        )
+      }
+      const base = bases.findLast((each) => each <= wanted) as number
+      const path = segmentPath(folder, base)
+      const file = await openIfThere(path)
+      // Removed since the folder was listed.
+      if (file === undefined) continue
+      try {
+        const index = new SegmentIndex()
+        const place = await scanSegment(file, { ...where, base, path }, index, wanted, false)
+        const end = Math.min(
+          place.offset,
+          view.limit(topic.name, topic.uuid, partition) ?? place.offset,
+        )
+        if (end < wanted) {
+          if (base !== bases.at(-1)) throw corruptRecords(where, place.offset, path, place.position)
+          throw beyondEnd(where, wanted, end)
+        }
+        const at = { file, path, base, position: place.position, offset: wanted }
+        return new PartitionReader(view, topic, partition, at, new Map([[base, index]]))
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    }
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  /**
+   * Records that are there now; undefined if none is; 'full' if the next one does not fit into the budget.
+   * @throws RECORD_TOO_LARGE, CORRUPT_RECORDS, OFFSET_OUT_OF_RANGE, NO_SUCH_TOPIC for the record to read next
+   */
+  async take(take: Take): Promise<RecordChunk | 'full' | undefined> {
+    if (this.#offset >= (this.#limit ?? Number.POSITIVE_INFINITY)) return undefined
+    let { block } = take
+    let again = false
+    for (;;) {
+      const asked = Math.min(block.length, Math.max(take.budget + take.budget / 4, 64 * 1024))
+      const bytes = await readFully(
+        this.#file,
+        block,
+        this.#position,
+        block === take.block ? asked | 0 : block.length,
+      )
+      // What was read before the limit is asked for is synced as far as that goes.
+      const limit = this.#limit ?? Number.POSITIVE_INFINITY
+      const { chunk, stop } = this.#parse(block, bytes, limit, take)
+      if (chunk !== undefined) return chunk
+      if (stop === 'limit') return undefined
+      if (stop === 'budget') return 'full'
+      if (stop === 'part') {
+        const whole = await this.#wholeFrame(block, bytes)
+        if (whole !== undefined) block = whole
+        else if (bytes > 0 && this.#offset < limit && limit !== Number.POSITIVE_INFINITY) {
+          throw this.#corrupt()
+        } else {
+          const next = await this.#nextSegment(bytes)
+          if (next === 'end') return undefined
+          if (next === 'missing') {
+            if (again) throw this.#corrupt()
+            again = true
+          } else again = false
+        }
+        continue
+      }
+      const sure = this.#offset < limit && limit !== Number.POSITIVE_INFINITY
+      if (stop === 'large') {
+        if (await this.#isSound()) throw this.#tooLarge(block, take.maxRecordBytes)
+      }
+      if (sure || again) {
+        if (sure || (await this.#isDamage())) throw this.#corrupt()
+        return undefined
+      }
+      if (!(await this.#isDamage())) return undefined
+      // Another process may have ended the record meanwhile, and have written the next one.
+      again = true
+    }
+  }
+
+  /** The offset after the last record, as of now. Leaves what is read next alone. */
+  async end(): Promise<number> {
+    const limit = this.#limit
+    if (limit !== undefined) return limit
+    for (;;) {
+      const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
+      const base = bases.at(-1) as number
+      const path = segmentPath(this.#folder, base)
+      const file = await openIfThere(path)
+      if (file === undefined) continue
+      try {
+        let index = this.#indexes.get(base)
+        if (index === undefined) {
+          this.#indexes.clear()
+          this.#indexes.set(base, (index = new SegmentIndex()))
+        }
+        const where = { topic: this.topic, partition: this.partition, base, path }
+        return (await scanSegment(file, where, index, Number.POSITIVE_INFINITY, true)).offset
+      } finally {
+        await file.close()
+      }
+    }
+  }
+
+  /**
+   * Whether the topic is still the one that was opened.
+   * @throws NO_SUCH_TOPIC; OFFSET_OUT_OF_RANGE for another one of the name
+   */
+  async checkTopic(): Promise<void> {
+    const { uuid } = await readTopic(this.#view.folder, this.topic)
+    if (uuid !== this.#uuid) {
+      throw offsetOutOfRange(this, this.#offset, 'the topic was deleted and made anew')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  get #limit(): number | undefined {
+    return this.#view.limit(this.topic, this.#uuid, this.partition)
+  }
+
+  #parse(
+    block: Buffer,
+    bytes: number,
+    limit: number,
+    { maxRecordBytes, budget, first }: Take,
+  ): { chunk: RecordChunk | undefined; stop: Stop } {
+    const view = new DataView(block.buffer, block.byteOffset, block.length)
+    const relative = this.#offset - this.#base
+    let starts = this.#starts
+    let [at, count, total, keyBytes, valueBytes] = [0, 0, 0, 0, 0]
+    let [nullKeys, nullValues, withHeaders] = [false, false, false]
+    let stop: Stop
+    for (;;) {
+      if (this.#offset + count >= limit) {
+        stop = 'limit'
+        break
+      }
+      if (bytes - at < HEAD_BYTES) {
+        stop = 'part'
+        break
+      }
+      const length = view.getUint32(at + 4, true)
+      const key = view.getInt32(at + 20, true)
+      const value = view.getInt32(at + 24, true)
+      const size = (key > 0 ? key : 0) + (value > 0 ? value : 0)
+      const headers = view.getUint32(at + 28, true)
+      if (view.getUint32(at + 8, true) !== relative + count || length < HEAD_BYTES + size) {
+        stop = 'damage'
+        break
+      }
+      if (key > maxRecordBytes || value > maxRecordBytes) {
+        stop = 'large'
+        break
+      }
+      if (length > bytes - at) {
+        stop = 'part'
+        break
+      }
+      const counted = headers === 0 ? size : length - HEAD_BYTES - 8 * headers
+      if (total + counted > budget && (count > 0 || !first)) {
+        stop = 'budget'
+        break
+      }
+      if (crc32c(block, at + 4, at + length) !== view.getUint32(at, true)) {
+        stop = 'damage'
+        break
+      }
+      if (count === starts.length) {
+        const grown = new Int32Array(count * 2)
+        grown.set(starts)
+        this.#starts = starts = grown
+      }
+      starts[count++] = at
+      total += counted
+      if (key < 0) nullKeys = true
+      else keyBytes += key
+      if (value < 0) nullValues = true
+      else valueBytes += value
+      if (headers > 0) withHeaders = true
+      at += length
+    }
+    if (count === 0) return { chunk: undefined, stop }
+    const chunk = this.#chunk(block, view, {
+      count,
+      keyBytes,
+      valueBytes,
+      nullKeys,
+      nullValues,
+      withHeaders,
+    })
+    this.#offset += count
+    this.#position += at
+    return { chunk, stop }
+  }
+
+  /** Into columns of just the size they need: frames were counted and measured before. */
+  #chunk(
+    block: Buffer,
+    view: DataView,
+    sizes: {
+      readonly count: number
+      readonly keyBytes: number
+      readonly valueBytes: number
+      readonly nullKeys: boolean
+      readonly nullValues: boolean
+      readonly withHeaders: boolean
+    },
+  ): RecordChunk {
+    const { count } = sizes
+    const offsets = new Float64Array(count)
+    const timestampsMs = new Float64Array(count)
+    const keys = new Uint8Array(sizes.keyBytes)
+    const values = new Uint8Array(sizes.valueBytes)
+    const keyOffsets = new Int32Array(count + 1)
+    const valueOffsets = new Int32Array(count + 1)
+    const keyNulls = sizes.nullKeys ? new Uint8Array(count) : undefined
+    const valueNulls = sizes.nullValues ? new Uint8Array(count) : undefined
+    const headers: (readonly RecordHeader[])[] | undefined = sizes.withHeaders ? [] : undefined
+    let [keyEnd, valueEnd, headerBytes] = [0, 0, 0]
+    for (let row = 0; row < count; row++) {
+      const at = this.#starts[row] as number
+      offsets[row] = this.#offset + row
+      timestampsMs[row] = view.getFloat64(at + 12, true)
+      const key = view.getInt32(at + 20, true)
+      const value = view.getInt32(at + 24, true)
+      let from = at + HEAD_BYTES
+      if (key < 0) (keyNulls as Uint8Array)[row] = 1
+      else {
+        copy(block, from, from + key, keys, keyEnd)
+        keyEnd += key
+        from += key
+      }
+      if (value < 0) (valueNulls as Uint8Array)[row] = 1
+      else {
+        copy(block, from, from + value, values, valueEnd)
+        valueEnd += value
+      }
+      keyOffsets[row + 1] = keyEnd
+      valueOffsets[row + 1] = valueEnd
+      if (headers === undefined) continue
+      const list = view.getUint32(at + 28, true) === 0 ? NO_HEADERS : headersAt(block, at)
+      headers.push(list)
+      for (const header of list) headerBytes += header.key.length + (header.value?.length ?? 0)
+    }
+    return {
+      topic: this.topic,
+      partition: this.partition,
+      start: this.#offset,
+      end: this.#offset + count,
+      count,
+      offsets,
+      timestampsMs,
+      keys: { bytes: keys, offsets: keyOffsets, nulls: keyNulls },
+      values: { bytes: values, offsets: valueOffsets, nulls: valueNulls },
+      headers,
+      byteLength: keyEnd + valueEnd + headerBytes,
+    }
+  }
+
+  /** Memory for the frame to read next, if the file has all of it and the block does not. */
+  async #wholeFrame(block: Buffer, bytes: number): Promise<Buffer | undefined> {
+    if (bytes < HEAD_BYTES) return undefined
+    const length = block.readUInt32LE(4)
+    if (length <= bytes) return undefined
+    const { size } = await this.#file.stat()
+    return this.#position + length <= size ? Buffer.allocUnsafe(length) : undefined
+  }
+
+  /** At the end of what a segment has: goes on to the next one. */
+  async #nextSegment(rest: number): Promise<'end' | 'opened' | 'missing'> {
+    const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
+    const next = bases.find((base) => base > this.#base)
+    if (next === undefined) return 'end'
+    if (next !== this.#offset || rest > 0) {
+      await this.checkTopic()
+      if (next > this.#offset && bases[0] === next) {
+        const why = `its first record is at ${next}, retention removed those before`
+        throw offsetOutOfRange(this, this.#offset, why)
+      }
+      // The segment may have got more before the next one was begun.
+      return 'missing'
+    }
+    const path = segmentPath(this.#folder, next)
+    const file = await openIfThere(path)
+    // Removed meanwhile: the next round finds what is left.
+    if (file === undefined) return 'missing'
+    try {
+      await this.checkTopic()
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await this.#file.close()
+    this.#file = file
+    this.#path = path
+    this.#base = next
+    this.#position = 0
+    return 'opened'
+  }
+
+  /** Whether the checksum of the frame to read next fits, however large it is. */
+  async #isSound(): Promise<boolean> {
+    const block = Buffer.allocUnsafe(256 * 1024)
+    let bytes = await readFully(this.#file, block, this.#position)
+    const wanted = block.readUInt32LE(0)
+    const length = block.readUInt32LE(4)
+    const { size } = await this.#file.stat()
+    if (this.#position + length > size) return false
+    let crc = crc32c(block, 4, Math.min(bytes, length))
+    for (let done = bytes; done < length; done += bytes) {
+      bytes = await readFully(this.#file, block, this.#position + done)
+      if (bytes === 0) return false
+      crc = crc32c(block, 0, Math.min(bytes, length - done), crc)
+    }
+    return crc === wanted
+  }
+
+  /** Whether records follow what is no whole one: then it will never be one. */
+  async #isDamage(): Promise<boolean> {
+    if (await hasFrameAfter(this.#file, this.#position, this.#offset - this.#base)) return true
+    const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
+    return bases.some((base) => base > this.#base)
+  }
+
+  #corrupt(): FloeError {
+    return corruptRecords(this, this.#offset, this.#path, this.#position)
+  }
+
+  #tooLarge(block: Buffer, maxRecordBytes: number): FloeError {
+    const bytes = Math.max(block.readInt32LE(20), block.readInt32LE(24))
+    const { topic, partition } = this
+    return new FloeError(
+      'RECORD_TOO_LARGE',
+      `The record at offset ${this.#offset} of ${topic}:${partition} has ${bytes} bytes, more than maxRecordBytes (${maxRecordBytes}). Raise maxRecordBytes, or keep such records out of the topic`,
+      { context: { topic, partition, offset: this.#offset, bytes } },
+    )
+  }
+}
+
+/** A call of the system for each value costs more than its bytes do, if they are few. */
+function copy(from: Buffer, start: number, end: number, to: Uint8Array, at: number): void {
+  if (end - start > 48) {
+    from.copy(to, at, start, end)
+    return
+  }
+  for (let i = start, j = at; i < end; i++, j++) to[j] = from[i] as number
+}
+
+/** One at least. */
+async function basesOf(log: string, topic: string, folder: string): Promise<number[]> {
+  try {
+    const bases = await segmentBases(folder)
+    // A topic that is being deleted; one that is there has a segment always.
+    if (bases.length === 0) throw noSuchTopic(log, topic)
+    return bases
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') throw noSuchTopic(log, topic)
+    throw error
+  }
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function beyondEnd(
+  where: { readonly topic: string; readonly partition: number },
+  offset: number,
+  end: number,
+): FloeError {
+  return offsetOutOfRange(
+    where,
+    offset,
+    `it ends at ${end}. The topic may have been deleted and made anew`,
+  )
+}

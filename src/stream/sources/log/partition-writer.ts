@@ -1,0 +1,155 @@
+/** Appends to one partition. What it writes can be read only once {@link PartitionWriter.publish} says that it is whole. */
+import { type FileHandle, open } from 'node:fs/promises'
+import type { Runtime } from '../../../core/runtime.ts'
+import { FrameWriter, type LogRecord } from './frame.ts'
+import { corruptRecords } from './log-errors.ts'
+import {
+  removeOldSegments,
+  SegmentIndex,
+  scanSegment,
+  segmentBases,
+  segmentPath,
+} from './segments.ts'
+import { partitionFolder, syncFolder, type Topic } from './topic-folder.ts'
+
+export interface WriterOptions {
+  readonly log: string
+  readonly topic: Topic
+  readonly partition: number
+  readonly runtime: Runtime
+  readonly sync: boolean
+}
+
+/** Frames are given to the system in pieces of about this size. */
+const PIECE_BYTES = 4 * 1024 * 1024
+
+export class PartitionWriter {
+  readonly #options: WriterOptions
+  readonly #folder: string
+  readonly #frames = new FrameWriter()
+  #file: FileHandle
+  #base: number
+  #position: number
+  #next: number
+  #end: number
+  #staged: LogRecord[] = []
+  #stagedMs: number[] = []
+
+  private constructor(
+    options: WriterOptions,
+    at: { file: FileHandle; base: number; position: number; next: number },
+  ) {
+    this.#options = options
+    this.#folder = partitionFolder(options.log, options.topic.name, options.partition)
+    this.#file = at.file
+    this.#base = at.base
+    this.#position = at.position
+    this.#next = at.next
+    this.#end = at.next
+  }
+
+  /**
+   * Opens a partition at its end. What a crash left of the last record is cut off, and what was written without a sync
+   * is synced.
+   * @throws CORRUPT_RECORDS for damage in the last segment that whole records follow
+   */
+  static async open(options: WriterOptions): Promise<PartitionWriter> {
+    const { topic, partition, sync } = options
+    const folder = partitionFolder(options.log, topic.name, partition)
+    const base = (await segmentBases(folder)).at(-1)
+    // A topic is made with a first segment: without one records are lost, and offsets must not begin anew.
+    if (base === undefined) throw corruptRecords({ topic: topic.name, partition }, 0, folder, 0)
+    const path = segmentPath(folder, base)
+    const file = await open(path, 'r+')
+    try {
+      const where = { topic: topic.name, partition, base, path }
+      const end = await scanSegment(file, where, new SegmentIndex(), Number.POSITIVE_INFINITY, true)
+      if (end.rest > 0) await file.truncate(end.position)
+      if (sync) {
+        await file.sync()
+        await syncFolder(folder)
+      }
+      return new PartitionWriter(options, { file, base, position: end.position, next: end.offset })
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /** The offset after the last record that can be read. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Takes a record for the next {@link write}; gives its offset. */
+  stage(record: LogRecord, timestampMs: number): number {
+    this.#staged.push(record)
+    this.#stagedMs.push(timestampMs)
+    return this.#next++
+  }
+
+  /** Gives what is staged to the system. A segment that is full is synced before the next one is begun. */
+  async write(): Promise<void> {
+    const frames = this.#frames
+    let offset = this.#next - this.#staged.length
+    for (const [i, record] of this.#staged.entries()) {
+      if (this.#position + frames.length >= this.#options.topic.segmentBytes) {
+        await this.#flush()
+        await this.#roll(offset)
+      } else if (frames.length >= PIECE_BYTES) await this.#flush()
+      frames.append(record, offset - this.#base, this.#stagedMs[i] as number)
+      offset++
+    }
+    this.#staged = []
+    this.#stagedMs = []
+    await this.#flush()
+  }
+
+  /** Resolves when all that was written survives a crash of the machine. */
+  async sync(): Promise<void> {
+    await this.#file.datasync()
+  }
+
+  /** What was written can be read from now on. */
+  publish(): void {
+    this.#end = this.#next
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #flush(): Promise<void> {
+    const { bytes } = this.#frames
+    let done = 0
+    while (done < bytes.length) {
+      const left = bytes.length - done
+      const { bytesWritten } = await this.#file.write(bytes, done, left, this.#position + done)
+      done += bytesWritten
+    }
+    this.#position += done
+    this.#frames.clear()
+  }
+
+  async #roll(base: number): Promise<void> {
+    const { sync, topic, runtime } = this.#options
+    if (sync) await this.#file.datasync()
+    const file = await newSegment(this.#folder, base, sync)
+    await this.#file.close()
+    this.#file = file
+    this.#base = base
+    this.#position = 0
+    await removeOldSegments(this.#folder, topic, runtime.now())
+  }
+}
+
+async function newSegment(folder: string, base: number, sync: boolean): Promise<FileHandle> {
+  const file = await open(segmentPath(folder, base), 'wx')
+  try {
+    if (sync) await syncFolder(folder)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}

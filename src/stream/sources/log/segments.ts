@@ -1,0 +1,195 @@
+/** Segment files of a partition: `<base offset>.log`. Each goes on where the one before it ends. */
+import { type FileHandle, readdir, stat, unlink } from 'node:fs/promises'
+import { frameAt, HEAD_BYTES } from './frame.ts'
+import { corruptRecords, errorCode } from './log-errors.ts'
+
+export interface PartitionName {
+  readonly topic: string
+  readonly partition: number
+}
+
+const SEGMENT = /^(\d{20})\.log$/
+const BLOCK_BYTES = 1024 * 1024
+/** Segments are read from places that are known, at most so far apart. */
+const INDEX_STEP_BYTES = 128 * 1024
+
+export function segmentPath(folder: string, base: number): string {
+  return `${folder}/${String(base).padStart(20, '0')}.log`
+}
+
+/** Base offsets of the segments there are, ascending. */
+export async function segmentBases(folder: string): Promise<number[]> {
+  const bases: number[] = []
+  for (const name of await readdir(folder)) {
+    const match = SEGMENT.exec(name)
+    if (match !== null) bases.push(Number(match[1]))
+  }
+  return bases.sort((a, b) => a - b)
+}
+
+/** Of offsets and where their frames begin in the segment, some; found while reading. */
+export class SegmentIndex {
+  readonly #offsets: number[] = [0]
+  readonly #positions: number[] = [0]
+
+  add(relativeOffset: number, position: number): void {
+    if (position < (this.#positions.at(-1) as number) + INDEX_STEP_BYTES) return
+    this.#offsets.push(relativeOffset)
+    this.#positions.push(position)
+  }
+
+  /** The last known place at or before a relative offset. */
+  before(relativeOffset: number): { relativeOffset: number; position: number } {
+    let low = 0
+    let high = this.#offsets.length
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      if ((this.#offsets[middle] as number) <= relativeOffset) low = middle
+      else high = middle
+    }
+    return {
+      relativeOffset: this.#offsets[low] as number,
+      position: this.#positions[low] as number,
+    }
+  }
+}
+
+export interface SegmentPlace {
+  /** The offset that has its frame at the position, or will have. */
+  readonly offset: number
+  readonly position: number
+  /** Bytes that are there after the position and are no whole frame. */
+  readonly rest: number
+}
+
+/**
+ * Goes through a segment from a known place to an offset, or to the end of its whole frames.
+ * @param verify compares checksums. Without it a damaged record is passed over if its length is sound: what lies before
+ *   the offset to read is not the reader's matter.
+ * @throws CORRUPT_RECORDS for damage that whole frames follow.
+ */
+export async function scanSegment(
+  file: FileHandle,
+  where: PartitionName & { readonly base: number; readonly path: string },
+  index: SegmentIndex,
+  until: number,
+  verify: boolean,
+): Promise<SegmentPlace> {
+  const from = index.before(until - where.base)
+  let { relativeOffset, position } = from
+  let block = Buffer.allocUnsafe(BLOCK_BYTES)
+  let suspected = -1
+  for (;;) {
+    if (where.base + relativeOffset >= until) {
+      return { offset: where.base + relativeOffset, position, rest: 0 }
+    }
+    const bytes = await readFully(file, block, position)
+    let at = 0
+    let length = 1
+    while (where.base + relativeOffset < until) {
+      length = frameAt(block, at, bytes, relativeOffset, verify)
+      if (length <= 0) break
+      at += length
+      relativeOffset++
+      index.add(relativeOffset, position + at)
+    }
+    position += at
+    if (length > 0 || (at > 0 && bytes === block.length)) continue
+    const offset = where.base + relativeOffset
+    if (length === 0 && bytes === block.length) {
+      // A frame that is larger than the block, or damage that looks so.
+      const wanted = block.readUInt32LE(4)
+      const { size } = await file.stat()
+      if (position + wanted <= size) {
+        block = Buffer.allocUnsafe(wanted)
+        continue
+      }
+    }
+    const { size } = await file.stat()
+    const rest = Math.max(0, size - position)
+    if (rest > 0 && (await hasFrameAfter(file, position, relativeOffset))) {
+      if (suspected === position) throw corruptRecords(where, offset, where.path, position)
+      // Another process may have ended the record meanwhile, and have written the next one.
+      suspected = position
+      continue
+    }
+    return { offset, position, rest }
+  }
+}
+
+/** Whether a whole frame of a later offset begins anywhere behind a place. */
+export async function hasFrameAfter(
+  file: FileHandle,
+  position: number,
+  relativeOffset: number,
+): Promise<boolean> {
+  const { size } = await file.stat()
+  const most = relativeOffset + Math.ceil((size - position) / HEAD_BYTES)
+  const block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, Math.max(0, size - position)))
+  for (let from = position + 1; from + HEAD_BYTES <= size; ) {
+    const bytes = await readFully(file, block, from)
+    if (bytes < HEAD_BYTES) return false
+    const last = bytes - HEAD_BYTES
+    for (let at = 0; at <= last; at++) {
+      const offset = block.readUInt32LE(at + 8)
+      if (offset <= relativeOffset || offset > most) continue
+      const length = block.readUInt32LE(at + 4)
+      if (length < HEAD_BYTES || from + at + length > size) continue
+      if (frameAt(block, at, bytes, offset, true) > 0) return true
+      if (at + length <= bytes) continue
+      const whole = Buffer.allocUnsafe(length)
+      const read = await readFully(file, whole, from + at)
+      if (frameAt(whole, 0, read, offset, true) > 0) return true
+    }
+    from += last + 1
+  }
+  return false
+}
+
+/** Fills the block as far as the file reaches. */
+export async function readFully(
+  file: FileHandle,
+  block: Buffer,
+  position: number,
+  length: number = block.length,
+): Promise<number> {
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await file.read(block, done, length - done, position + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return done
+}
+
+export interface Retention {
+  readonly retentionBytes: number | undefined
+  readonly retentionMs: number | undefined
+}
+
+/** Removes oldest segments of a partition, never the one that is appended to. Gives how many. */
+export async function removeOldSegments(
+  folder: string,
+  { retentionBytes, retentionMs }: Retention,
+  nowMs: number,
+): Promise<number> {
+  if (retentionBytes === undefined && retentionMs === undefined) return 0
+  const bases = await segmentBases(folder)
+  const files = await Promise.all(bases.map((base) => stat(segmentPath(folder, base))))
+  let bytes = files.reduce((sum, { size }) => sum + size, 0)
+  let removed = 0
+  for (const [i, base] of bases.slice(0, -1).entries()) {
+    const { size, mtimeMs } = files[i] as { size: number; mtimeMs: number }
+    const tooMany = retentionBytes !== undefined && bytes > retentionBytes
+    const tooOld = retentionMs !== undefined && mtimeMs < nowMs - retentionMs
+    if (!tooMany && !tooOld) break
+    try {
+      await unlink(segmentPath(folder, base))
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    bytes -= size
+    removed++
+  }
+  return removed
+}
