@@ -63,7 +63,7 @@ export class LogProducer {
   /** Groups, and what must not meet one. */
   readonly #mutex = new Mutex()
   #queue: Send[] = []
-  #draining: Promise<void> | undefined
+  #draining = false
   #failure: FloeError | undefined
   #closing: Promise<void> | undefined
   #sending = 0
@@ -130,7 +130,7 @@ export class LogProducer {
       this.#counts.sends++
       return await new Promise<SentRecord[]>((resolve, reject) => {
         this.#queue.push({ target, records, bytes, resolve, reject })
-        this.#draining ??= this.#drain()
+        if (!this.#draining) void this.#drain()
       })
     } finally {
       if (--this.#sending === 0) this.#idle?.()
@@ -260,10 +260,11 @@ export class LogProducer {
   }
 
   async #drain(): Promise<void> {
+    this.#draining = true
     while (this.#queue.length > 0) {
       await this.#mutex.run(() => this.#writeGroup())
     }
-    this.#draining = undefined
+    this.#draining = false
   }
 
   async #writeGroup(): Promise<void> {
