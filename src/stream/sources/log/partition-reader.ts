@@ -29,6 +29,7 @@ export interface Take {
 /** Why parsing stopped: at the limit or the budget, at bytes that are not all of a frame, at a large record, at damage. */
 type Stop = 'limit' | 'budget' | 'part' | 'large' | 'damage'
 
+const LEAST_READ_BYTES = 64 * 1024
 const NO_HEADERS: readonly RecordHeader[] = []
 
 export class PartitionReader {
@@ -125,46 +126,39 @@ export class PartitionReader {
   async take(take: Take): Promise<RecordChunk | 'full' | undefined> {
     if (this.#offset >= (this.#limit ?? Number.POSITIVE_INFINITY)) return undefined
     let { block } = take
+    // Damage is looked at twice: another process may have ended the record meanwhile, and have written the next one.
     let again = false
     for (;;) {
-      const asked = Math.min(block.length, Math.max(take.budget + take.budget / 4, 64 * 1024))
-      const bytes = await readFully(
-        this.#file,
-        block,
-        this.#position,
-        block === take.block ? asked | 0 : block.length,
+      const synced = this.#limit
+      const asked = Math.min(
+        block.length,
+        Math.max(Math.ceil(take.budget * 1.25), LEAST_READ_BYTES),
       )
-      // What was read before the limit is asked for is synced as far as that goes.
+      const length = block === take.block ? asked : block.length
+      const bytes = await readFully(this.#file, block, this.#position, length)
+      // Of what was read all is synced that the limit covers by now; what it covered before has to be whole.
       const limit = this.#limit ?? Number.POSITIVE_INFINITY
+      const mustBeWhole = synced !== undefined && this.#offset < synced
       const { chunk, stop } = this.#parse(block, bytes, limit, take)
       if (chunk !== undefined) return chunk
       if (stop === 'limit') return undefined
       if (stop === 'budget') return 'full'
+      if (stop === 'large' && (await this.#isSound())) {
+        throw this.#tooLarge(block, take.maxRecordBytes)
+      }
       if (stop === 'part') {
         const whole = await this.#wholeFrame(block, bytes)
-        if (whole !== undefined) block = whole
-        else if (bytes > 0 && this.#offset < limit && limit !== Number.POSITIVE_INFINITY) {
-          throw this.#corrupt()
-        } else {
-          const next = await this.#nextSegment(bytes)
-          if (next === 'end') return undefined
-          if (next === 'missing') {
-            if (again) throw this.#corrupt()
-            again = true
-          } else again = false
+        if (whole !== undefined) {
+          block = whole
+          continue
         }
-        continue
-      }
-      const sure = this.#offset < limit && limit !== Number.POSITIVE_INFINITY
-      if (stop === 'large') {
-        if (await this.#isSound()) throw this.#tooLarge(block, take.maxRecordBytes)
-      }
-      if (sure || again) {
-        if (sure || (await this.#isDamage())) throw this.#corrupt()
-        return undefined
-      }
-      if (!(await this.#isDamage())) return undefined
-      // Another process may have ended the record meanwhile, and have written the next one.
+        if (bytes === 0 || !mustBeWhole) {
+          const next = await this.#nextSegment(bytes)
+          if (next === 'opened') continue
+          if (next === 'end' && (bytes === 0 || !(await this.#isDamage()))) return undefined
+        }
+      } else if (!mustBeWhole && !(await this.#isDamage())) return undefined
+      if (again) throw this.#corrupt()
       again = true
     }
   }
