@@ -5,9 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32c } from '../../src/core/crc32c.ts'
 import { systemRuntime } from '../../src/core/runtime.ts'
 import { Position } from '../../src/stream/position.ts'
-import { crc32c } from '../../src/stream/sources/log/crc32c.ts'
 import { openLog } from '../../src/stream/sources/log/embedded-log.ts'
 import { logSource } from '../../src/stream/sources/log/log-source.ts'
 

@@ -128,8 +128,12 @@ export class RootedStore implements ObjectStore {
     const own = this.#roots.filter(
       (r) => schemeOf(r) === this.scheme && localPath(r).startsWith('/'),
     )
-    this.#realRoots ??= Promise.all(own.map((root) => realPath(root)))
     const real = await realPath(path)
+    // A failure is not kept: the next call may find what is missing now.
+    this.#realRoots ??= Promise.all(own.map((root) => realPath(root))).catch((error: unknown) => {
+      this.#realRoots = undefined
+      throw error
+    })
     checkInside(real, [...(await this.#realRoots), ...this.#roots])
     this.#realFolders.set(path, true, 1)
   }

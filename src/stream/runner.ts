@@ -56,6 +56,8 @@ export function stream(options: StreamOptions): StreamRun {
 
 /** Read for so long without a record, and a trigger that takes what there is has taken it. */
 const DRAINED_MS = 5000
+/** A read that gives so much found a stream that is behind. */
+const BEHIND_BYTES = 256 * 1024
 /** Longest wait in one read, so that ticks and stops are seen. */
 const READ_WAIT_MS = 1000
 
@@ -164,9 +166,10 @@ class Runner {
     for (;;) {
       if (this.#isFull() || this.#readError !== undefined || this.#stop.signal.aborted) return false
       const left = tick - runtime.monotonicMs()
+      const before = this.#backlog.bytes
       await this.#read(reader, Math.max(0, Math.min(left, READ_WAIT_MS)))
-      // At the tick what has arrived is taken along.
-      if (left <= 0) return false
+      // At the tick what has arrived is taken along, all of it if the stream is behind.
+      if (left <= 0 && this.#backlog.bytes - before < BEHIND_BYTES) return false
     }
   }
 

@@ -9,7 +9,15 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const NODES = process.env['FLOE_NODES']
 
 /** Suites that are long and test no code that another version of Node could change. */
-const ON_ONE_VERSION = ['faults/**', 'model/**', 'crash/**', 'iceberg/table/concurrency.test.ts']
+const ON_ONE_VERSION = [
+  'faults/**',
+  'model/**',
+  'crash/**',
+  'examples/**',
+  'stream/faults.test.ts',
+  'stream/log/**',
+  'iceberg/table/concurrency.test.ts',
+]
 
 describe.runIf(NODES !== undefined)('other versions of Node', () => {
   for (const major of [22, 24, 26]) {

@@ -102,7 +102,9 @@ export async function expectExact(
       expected.set(key, { count: before.count + 1, sum: before.sum / 3 + Number(value) })
     }
   }
-  const found = rows.map((r) => `${r['source_partition']}/${r['source_offset']}/${r['value']}`)
+  const found = rows.map((r) =>
+    [r['source_partition'], r['source_offset'], String(r['value'])].join('/'),
+  )
   expect(found.sort()).toEqual(places.sort())
   const goldRows = await gold.scan().toArray()
   expect(goldRows.map((r) => [r['key'], Number(r['count']), r['sum']]).sort()).toEqual(

@@ -48,7 +48,7 @@ describe('a stream', () => {
       await stream(options(lake, source, { maxBatchRows, expire: false })).done
       await expectExact(lake, source)
       const rows = await (await lake.table(TOTALS)).scan().toArray()
-      results.push(rows.map((r) => `${r['key']} ${r['count']} ${r['sum']}`).sort())
+      results.push(rows.map((r) => [r['key'], r['count'], r['sum']].join(' ')).sort())
     }
     for (const result of results) expect(result).toEqual(results[0])
   })

@@ -1,7 +1,7 @@
 /** CRC-32C against known values; keys go to the partitions that Kafka's clients choose. */
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/stream/sources/log/crc32c.ts'
+import { crc32c } from '../../../src/core/crc32c.ts'
 import { murmur2, partitionOfKey } from '../../../src/stream/sources/log/partition-of-key.ts'
 
 const require = createRequire(import.meta.url)

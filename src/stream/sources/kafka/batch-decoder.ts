@@ -3,11 +3,12 @@
  * record, checks no checksums and gives records of aborted transactions in some cases, so that only its connections
  * and its group membership are used.
  */
+
+import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
 import type { RecordChunkBuilder, RecordHeader } from '../../record-chunk.ts'
 import { type BatchHeader, HEADER_BYTES } from './batch-header.ts'
 import { CODEC_NAMES, type Codecs } from './codecs.ts'
-import { crc32c } from './crc32c.ts'
 import type { AbortedTransaction } from './fetch-answer.ts'
 
 /** Why decoding ends: what comes before the offset is good. */

@@ -12,8 +12,9 @@
  * 32  key, value, then each header: int32 bytes of its key, int32 bytes of its value or −1, key, value
  * ```
  */
+
+import { crc32c } from '../../../core/crc32c.ts'
 import type { RecordHeader } from '../../record-chunk.ts'
-import { crc32c } from './crc32c.ts'
 
 export const HEAD_BYTES = 32
 

@@ -1,8 +1,8 @@
 /** Reads one partition from its segment files on, block by block, into chunks. */
 import { type FileHandle, open } from 'node:fs/promises'
+import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
 import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
-import { crc32c } from './crc32c.ts'
 import { HEAD_BYTES, headersAt } from './frame.ts'
 import { corruptRecords, errorCode, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'

@@ -1,11 +1,11 @@
 /** Batches as brokers give them, made by hand: damage, transactions, offsets without records. */
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { crc32c } from '../../../../src/core/crc32c.ts'
 import { bytesAt, RecordChunkBuilder } from '../../../../src/stream/record-chunk.ts'
 import { BatchDecoder, RefusedRecords } from '../../../../src/stream/sources/kafka/batch-decoder.ts'
 import { readBatchHeader } from '../../../../src/stream/sources/kafka/batch-header.ts'
 import { Codecs } from '../../../../src/stream/sources/kafka/codecs.ts'
-import { crc32c } from '../../../../src/stream/sources/kafka/crc32c.ts'
 import type { AbortedTransaction } from '../../../../src/stream/sources/kafka/fetch-answer.ts'
 
 interface Made {
