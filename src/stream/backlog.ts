@@ -9,6 +9,8 @@ export interface BatchLimits {
 /** Which tables take a partition's records from an offset on, and the offset before which that changes. */
 export interface Reach<T> {
   readonly group: T
+  /** How many tables that are: a group of few lags, and goes first, so that no partition waits for ever. */
+  readonly tables: number
   readonly end: number
 }
 
@@ -44,8 +46,8 @@ export class Backlog {
   }
 
   /**
-   * Takes records for a batch, at least one record or covered offset if there is any. All of them are of one group: that
-   * of the partition that comes first.
+   * Takes records for a batch, at least one record or covered offset if there is any. All of them are of one group: the
+   * one with the fewest tables.
    * @param reach of a partition at an offset.
    * @returns chunks by topic, partition and offset.
    */
@@ -54,7 +56,7 @@ export class Backlog {
     reach: (topic: string, partition: number, offset: number) => Reach<T>,
   ): { readonly chunks: RecordChunk[]; readonly group: T } | undefined {
     const chunks: RecordChunk[] = []
-    let group: T | undefined
+    const group = this.#first(reach)
     let rows = 0
     let bytes = 0
     for (const key of [...this.#partitions.keys()].sort(byTopicAndPartition)) {
@@ -62,7 +64,6 @@ export class Backlog {
       while (list[0] !== undefined && rows < limits.rows && bytes < limits.bytes) {
         const chunk = list[0]
         const own = reach(chunk.topic, chunk.partition, chunk.start)
-        group ??= own.group
         if (own.group !== group) break
         const left = { rows: limits.rows - rows, bytes: limits.bytes - bytes }
         const part = firstPart(chunk, left, own.end, chunks.length === 0)
@@ -76,10 +77,20 @@ export class Backlog {
       }
       if (list.length === 0) this.#partitions.delete(key)
     }
-    if (group === undefined) return undefined
+    if (group === undefined || chunks.length === 0) return undefined
     this.#rows -= rows
     this.#bytes -= bytes
     return { chunks, group }
+  }
+
+  #first<T>(reach: (topic: string, partition: number, offset: number) => Reach<T>): T | undefined {
+    let first: Reach<T> | undefined
+    for (const [chunk] of this.#partitions.values()) {
+      if (chunk === undefined) continue
+      const own = reach(chunk.topic, chunk.partition, chunk.start)
+      if (first === undefined || own.tables < first.tables) first = own
+    }
+    return first?.group
   }
 }
 

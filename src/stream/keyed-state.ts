@@ -4,6 +4,9 @@
  */
 import { FloeError } from '../core/errors.ts'
 import type { Row } from '../iceberg/columns/to-rows.ts'
+import type { TableMetadata } from '../iceberg/spec/metadata.ts'
+import { ancestorsOf } from '../iceberg/spec/refs.ts'
+import type { Table } from '../iceberg/table/table.ts'
 import type { StreamTransaction } from './stream-transaction.ts'
 
 export interface KeyedStateOptions<V> {
@@ -26,47 +29,88 @@ export interface StateView<V> {
   changed(): Iterable<readonly [key: string, value: V]>
 }
 
-/** Give each stream its own, and change values by setting new ones: what a dropped batch changed in place would stay. */
+/** What the values are true of. */
+interface Loaded<V> {
+  readonly values: Map<string, V>
+  /** The table's snapshot with these values; undefined while there is none. */
+  snapshotId: bigint | undefined
+}
+
+/**
+ * Give each stream its own, and change values by setting new ones: what a dropped batch changed in place would stay.
+ *
+ * Other writers may change the table too: the values are read anew after each commit that is not the stream's own and
+ * changes rows, and a batch that was folded before it is repeated.
+ */
 export class KeyedState<V> {
   readonly #options: KeyedStateOptions<V>
-  #values: Map<string, V> | undefined
+  #loaded: Promise<Loaded<V>> | undefined
+  /** Several calls in a batch give one view. */
+  readonly #views = new WeakMap<StreamTransaction, Promise<StateView<V>>>()
 
   constructor(options: KeyedStateOptions<V>) {
     this.#options = options
   }
 
   /**
-   * The state before a batch. Reads the table the first time.
+   * The state before a batch. Reads the table the first time, and after commits of others.
    * @throws LIMIT_EXCEEDED for more than maxKeys keys, NO_SUCH_TABLE, NO_SUCH_COLUMN and what scanning fails with
    */
-  async open(tx: StreamTransaction): Promise<StateView<V>> {
-    this.#values ??= await this.#load(tx)
-    const values = this.#values
+  open(tx: StreamTransaction): Promise<StateView<V>> {
+    let view = this.#views.get(tx)
+    if (view === undefined) this.#views.set(tx, (view = this.#open(tx)))
+    return view
+  }
+
+  async #open(tx: StreamTransaction): Promise<StateView<V>> {
+    const { table: name } = this.#options
+    const table = await tx.table(name)
+    let state = await this.#loaded
+    if (state === undefined || !hasSameRows(table.metadata, state.snapshotId)) {
+      this.#loaded = this.#load(table)
+      this.#loaded.catch(() => {
+        this.#loaded = undefined
+      })
+      state = await this.#loaded
+    }
+    const { values, snapshotId } = state
     const changed = new Map<string, V>()
-    tx.onCommit(() => {
-      if (!tx.writes(this.#options.table)) return
+    let added = 0
+    tx.onAttempt(name, (metadata) => {
+      if (hasSameRows(metadata, snapshotId)) return
+      throw new FloeError(
+        'COMMIT_CONFLICT',
+        `Another program has changed rows of ${name} since the state of this batch was read. Nothing was committed; the batch is repeated`,
+        { context: { table: name }, retryable: true },
+      )
+    })
+    tx.onCommit((snapshots) => {
+      const own = snapshots?.get(name)
+      // Not known where the outcome had to be looked up: read it again.
+      if (own === undefined) this.#loaded = undefined
       for (const [key, value] of changed) values.set(key, value)
+      state.snapshotId = own
     })
     return {
       get: (key) => changed.get(key) ?? values.get(key),
       set: (key, value) => {
-        if (!values.has(key)) this.#checkKeys(values.size + changed.size + 1)
+        if (!values.has(key) && !changed.has(key)) this.#checkKeys(values.size + ++added)
         changed.set(key, value)
       },
       changed: () => changed,
     }
   }
 
-  async #load(tx: StreamTransaction): Promise<Map<string, V>> {
-    const { table, key, select, decode } = this.#options
+  async #load(table: Table): Promise<Loaded<V>> {
+    const { key, select, decode } = this.#options
     const values = new Map<string, V>()
     const columns = select === undefined ? undefined : [...new Set([key, ...select])]
-    const scan = (await tx.table(table)).scan(columns === undefined ? {} : { select: columns })
+    const scan = table.scan(columns === undefined ? {} : { select: columns })
     for await (const row of scan.rows()) {
       values.set(String(row[key]), decode(row))
       this.#checkKeys(values.size)
     }
-    return values
+    return { values, snapshotId: table.metadata.currentSnapshotId }
   }
 
   #checkKeys(count: number): void {
@@ -78,4 +122,13 @@ export class KeyedState<V> {
       { context: { table, limit: 'maxKeys', max: maxKeys } },
     )
   }
+}
+
+/** True if the current snapshot has the rows that the given one has: only rewrites came in between. */
+function hasSameRows(metadata: TableMetadata, snapshotId: bigint | undefined): boolean {
+  for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) {
+    if (snapshot.snapshotId === snapshotId) return true
+    if (snapshot.summary['operation'] !== 'replace') return false
+  }
+  return metadata.currentSnapshotId === snapshotId
 }

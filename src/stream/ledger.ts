@@ -39,6 +39,7 @@ export function ledgerProperty(streamId: string): string {
 
 interface LedgerProperty extends LedgerState {
   readonly snapshotId: bigint
+  readonly sequenceNumber: number
 }
 
 /** What a batch writes into the ledger of a table in an attempt, and the snapshot that it makes. */
@@ -48,6 +49,8 @@ export function ledgerAdditions(
   batch: {
     readonly ranges: readonly OffsetRange[]
     readonly snapshotId: bigint
+    /** Of the snapshot that the commit makes. */
+    readonly sequenceNumber: number
     readonly maxEventMs: number
     readonly ingestMs: number
   },
@@ -58,6 +61,7 @@ export function ledgerAdditions(
     vector: position.toText(),
     seq,
     'snapshot-id': String(batch.snapshotId),
+    'sequence-number': batch.sequenceNumber,
   })
   return {
     summary: {
@@ -97,7 +101,10 @@ export function readLedger(metadata: TableMetadata, streamId: string, table: str
   const isRetained = metadata.snapshots.some((s) => s.snapshotId === property.snapshotId)
   // Expired since: then every snapshot of the stream that is left came before it.
   if (!isRetained && currentSnapshotId !== undefined) {
-    if (newest === undefined && !reachesBack(metadata)) return property
+    // A table that was set back, and then lost what was left out, has a current snapshot that is older.
+    const current = metadata.snapshots.find((s) => s.snapshotId === currentSnapshotId)
+    const isLater = (current?.sequenceNumber ?? 0) >= property.sequenceNumber
+    if (newest === undefined && isLater && !reachesBack(metadata)) return property
     if (newest !== undefined && seqOf(newest) === property.seq) return property
   }
   return rolledBack(metadata, streamId, table, property, newest)
@@ -195,6 +202,7 @@ function parseProperty(text: string, table: string, streamId: string): LedgerPro
       position: Position.fromText(asString(o['vector'], 'vector')),
       seq: asSafeLong(o['seq'], 'seq'),
       snapshotId: BigInt(asString(o['snapshot-id'], 'snapshot-id')),
+      sequenceNumber: asSafeLong(o['sequence-number'], 'sequence-number'),
     }
   } catch (cause) {
     throw corrupt(table, streamId, `its property is ${text.slice(0, 200)}`, cause)

@@ -2,8 +2,10 @@
  * The micro-batch runner: reads from where the tables are, closes batches by trigger and size, has them written, and
  * commits what was written together with the new position. streaming.md §2 to §4.
  */
-import { FloeError, isFloeError } from '../core/errors.ts'
+import { abortedError, FloeError, isFloeError } from '../core/errors.ts'
 import { uuidV7 } from '../core/runtime.ts'
+import type { TableMetadata } from '../iceberg/spec/metadata.ts'
+import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
 import type { TransactionResult } from '../iceberg/table/transaction.ts'
 import { Backlog } from './backlog.ts'
 import { StreamBatch } from './batch.ts'
@@ -54,8 +56,13 @@ export function stream(options: StreamOptions): StreamRun {
   }
 }
 
-/** Read for so long without a record, and a trigger that takes what there is has taken it. */
-const DRAINED_MS = 5000
+/**
+ * A trigger that takes what there is waits for so long for offsets that the source says it has: longer than sources
+ * take to give up a server that does not answer.
+ */
+const DRAINED_MS = 90_000
+/** Longest time to ask a source how far it is. */
+const LAG_WAIT_MS = 1000
 /** A read that gives so much found a stream that is behind. */
 const BEHIND_BYTES = 256 * 1024
 /** Longest wait in one read, so that ticks and stops are seen. */
@@ -75,6 +82,8 @@ class Runner {
   #rows = 0
   #bytes = 0
   #readError: unknown
+  /** As it was known last. */
+  #lastLag = 0
   #lastCommitMs: number
 
   constructor(options: ResolvedOptions) {
@@ -101,12 +110,16 @@ class Runner {
     let reader: SourceReader | undefined
     try {
       const tables = await this.#loadTables()
-      reader = await this.#openSource(tables)
-      for (const { topic, partition, offset } of tables.position.entries()) {
-        this.#readTo.set(`${topic}\n${partition}`, offset)
+      try {
+        reader = await this.#openSource(tables)
+        for (const { topic, partition, offset } of tables.position.entries()) {
+          this.#readTo.set(`${topic}\n${partition}`, offset)
+        }
+        this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
+        await this.#loop(reader, tables)
+      } catch (error) {
+        unlessStopped(error)
       }
-      this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
-      await this.#loop(reader, tables).catch(unlessStopped)
       this.#emit({ type: 'terminated', id: this.#o.id })
       const { position } = tables
       return { batches: this.#batches, rows: this.#rows, bytes: this.#bytes, position }
@@ -133,7 +146,8 @@ class Runner {
       maxRecordBytes,
       bufferBytes,
       runtime,
-      signal: this.#kill.signal,
+      // Reading ends with a stop as well; what is asked of the source after it does not look at this signal.
+      signal: AbortSignal.any([this.#kill.signal, this.#stop.signal]),
     })
   }
 
@@ -182,7 +196,10 @@ class Runner {
       const chunks = await this.#read(reader, READ_WAIT_MS)
       const now = this.#o.runtime.monotonicMs()
       if (chunks > 0) idleSince = now
-      else if (now - idleSince >= DRAINED_MS) return true
+      else if (now - idleSince >= DRAINED_MS) {
+        this.#checkDrained(ends)
+        return true
+      }
     }
   }
 
@@ -191,6 +208,19 @@ class Runner {
       if ((this.#readTo.get(`${topic}\n${partition}`) ?? 0) < offset) return false
     }
     return true
+  }
+
+  /** Partitions without a record, because all have been removed, end where they begin; others have to be read. */
+  #checkDrained(ends: Position): void {
+    for (const { topic, partition, offset } of ends.entries()) {
+      const at = this.#readTo.get(`${topic}\n${partition}`)
+      if (at === undefined || at >= offset) continue
+      throw new FloeError(
+        'SOURCE_UNAVAILABLE',
+        `The source ${this.#o.source.name} says that ${topic}/${partition} reaches to ${offset}, and has given nothing from ${at} on for ${DRAINED_MS} ms. What came before is committed; start the stream again`,
+        { context: { stream: this.#o.id, topic, partition, offset: at } },
+      )
+    }
   }
 
   #isFull(): boolean {
@@ -295,17 +325,17 @@ class Runner {
       const beganMs = runtime.monotonicMs()
       let committing: readonly string[] = []
       try {
-        await this.#o.foreachBatch(batch, tx)
+        await this.#unlessKilled(this.#o.foreachBatch(batch, tx))
         committing = this.#committing(tx)
         for (const table of committing) {
           await transaction.atEachAttempt(table, (base, snapshotId) =>
-            this.#additions(tables, table, batch, base.metadata, snapshotId),
+            this.#additions(tables, { table, batch, tx, metadata: base.metadata, snapshotId }),
           )
         }
         const writtenMs = runtime.monotonicMs()
         const result = await transaction.commit()
         tables.advance(committing, batch.ranges)
-        tx.committed()
+        tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
         const now = runtime.monotonicMs()
         return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
       } catch (error) {
@@ -341,20 +371,26 @@ class Runner {
   /** What the ledger of a table gets in an attempt: the batch has to begin where that very state of the table ends (I1). */
   #additions(
     tables: StreamTables,
-    table: string,
-    batch: StreamBatch,
-    metadata: Parameters<typeof readLedger>[0],
-    snapshotId: bigint,
-  ) {
+    attempt: {
+      readonly table: string
+      readonly batch: StreamBatch
+      readonly tx: StreamTransaction
+      readonly metadata: TableMetadata
+      readonly snapshotId: bigint
+    },
+  ): AttemptAdditions {
+    const { table, batch, tx, metadata, snapshotId } = attempt
     const { id, expire, runtime } = this.#o
     const now = readLedger(metadata, id, table)
     const expected = tables.expected(table)
     if (!beginsAt(batch.ranges, now.position, expected.position)) {
       throw streamConflict(id, table, expected.position, now.position)
     }
+    tx.checkAttempt(table, metadata)
     const { summary, updates } = ledgerAdditions(id, now, {
       ranges: batch.ranges,
       snapshotId,
+      sequenceNumber: metadata.lastSequenceNumber + 1,
       maxEventMs: batch.timeMs,
       ingestMs: Math.floor(runtime.now()),
     })
@@ -371,16 +407,45 @@ class Runner {
   }
 
   async #lag(reader: SourceReader, position: Position): Promise<number> {
+    const { runtime } = this.#o
+    const over = new AbortController()
+    const late = runtime
+      .sleep(LAG_WAIT_MS, AbortSignal.any([over.signal, this.#stop.signal]))
+      .catch(() => undefined)
     try {
+      const asked = reader.endOffsets()
+      asked.catch(() => undefined)
+      // A partition that nobody answers for must not hold up the others.
+      const ends = await Promise.race([asked, late])
+      if (ends === undefined) return this.#lastLag
       let lag = 0
-      for (const { topic, partition, offset } of (await reader.endOffsets()).entries()) {
+      for (const { topic, partition, offset } of ends.entries()) {
         const at = position.get(topic, partition)
         if (at !== undefined) lag += Math.max(0, offset - at)
       }
-      return lag
+      this.#lastLag = lag
     } catch (error) {
       this.#emit({ type: 'warning', error: error as Error })
-      return 0
+    } finally {
+      over.abort()
+    }
+    return this.#lastLag
+  }
+
+  /** Rejects when a stop has taken too long, also if the work does not heed its signal. */
+  async #unlessKilled<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#kill
+    const over = new AbortController()
+    const killed = new Promise<never>((_, reject) => {
+      const end = (): void => reject(abortedError(signal, 'A batch'))
+      if (signal.aborted) end()
+      else signal.addEventListener('abort', end, { once: true, signal: over.signal })
+    })
+    work.catch(() => undefined)
+    try {
+      return await Promise.race([work, killed])
+    } finally {
+      over.abort()
     }
   }
 
@@ -401,6 +466,11 @@ class Runner {
   #emit(event: StreamEvent): void {
     this.#o.onEvent?.(event)
   }
+}
+
+function snapshotsOf({ tables }: TransactionResult): ReadonlyMap<string, bigint> {
+  const made = tables.filter((t) => t.snapshotId !== null)
+  return new Map(made.map((t) => [t.table, t.snapshotId as bigint]))
 }
 
 function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {

@@ -4,6 +4,7 @@
  */
 import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
+import type { Reach } from './backlog.ts'
 import { type LedgerState, ledgerProperty, readLedger } from './ledger.ts'
 import { type OffsetRange, type PartitionOffset, Position } from './position.ts'
 
@@ -39,7 +40,7 @@ export class StreamTables {
     tables: readonly string[] | undefined,
     backfill: readonly string[],
   ): Promise<StreamTables> {
-    const names = tables ?? (await discover(lake, streamId))
+    const names = tables ?? [...new Set([...(await discover(lake, streamId)), ...backfill])]
     const loaded = new StreamTables(lake, streamId, tables === undefined && names.length === 0)
     for (const name of names) loaded.#states.set(name, await loaded.#read(name))
     const fresh = names.filter((name) => loaded.#stateOf(name).seq === 0)
@@ -91,7 +92,7 @@ export class StreamTables {
   }
 
   /** Tables that need a partition's records from an offset on, and the offset at which another one joins them. */
-  reach(topic: string, partition: number, offset: number): { group: WriteGroup; end: number } {
+  reach(topic: string, partition: number, offset: number): Reach<WriteGroup> {
     const tables: string[] = []
     let end = Number.POSITIVE_INFINITY
     for (const [name, { position }] of this.#states) {
@@ -102,7 +103,7 @@ export class StreamTables {
     const key = tables.join('\n')
     let group = this.#groups.get(key)
     if (group === undefined) this.#groups.set(key, (group = { tables: new Set(tables) }))
-    return { group, end }
+    return { group, tables: tables.length, end }
   }
 
   /** What the ledger of a table has to be where a batch is committed. */

@@ -2,6 +2,7 @@
  * What a batch function writes through: changes of several tables, which the runner commits as one, with the position.
  * Data files are written when a change is recorded; nothing is visible before the commit.
  */
+import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Table } from '../iceberg/table/table.ts'
 import type { Transaction } from '../iceberg/table/transaction.ts'
@@ -11,6 +12,9 @@ import type { StreamTables, WriteGroup } from './stream-tables.ts'
 
 type StreamUpsertOptions = Omit<UpsertOptions, 'snapshotProperties' | 'signal' | 'onProgress'>
 
+/** @param snapshots those that the commit made, by table; undefined where its outcome had to be looked up. */
+export type CommitListener = (snapshots?: ReadonlyMap<string, bigint>) => void
+
 export class StreamTransaction {
   readonly signal: AbortSignal
   readonly #lake: Lake
@@ -18,7 +22,8 @@ export class StreamTransaction {
   readonly #tables: StreamTables
   readonly #group: WriteGroup | undefined
   readonly #joined = new Set<string>()
-  readonly #onCommit: (() => void)[] = []
+  readonly #onCommit: CommitListener[] = []
+  readonly #onAttempt = new Map<string, ((metadata: TableMetadata) => void)[]>()
 
   /** Made by the runner. @param parts group: tables that take the batch; undefined while they are not known. */
   constructor(parts: {
@@ -67,8 +72,18 @@ export class StreamTransaction {
   }
 
   /** Has a function called once the batch is committed. It must not throw. */
-  onCommit(listener: () => void): void {
+  onCommit(listener: CommitListener): void {
     this.#onCommit.push(listener)
+  }
+
+  /**
+   * Has a function look at the table's state that an attempt to commit builds on. What it throws ends the attempt with
+   * nothing committed; the batch is repeated after a COMMIT_CONFLICT.
+   */
+  onAttempt(table: string, check: (metadata: TableMetadata) => void): void {
+    const checks = this.#onAttempt.get(table)
+    if (checks === undefined) this.#onAttempt.set(table, [check])
+    else checks.push(check)
   }
 
   /** @internal Tables to commit to. */
@@ -77,8 +92,13 @@ export class StreamTransaction {
   }
 
   /** @internal */
-  committed(): void {
-    for (const listener of this.#onCommit) listener()
+  checkAttempt(table: string, metadata: TableMetadata): void {
+    for (const check of this.#onAttempt.get(table) ?? []) check(metadata)
+  }
+
+  /** @internal */
+  committed(snapshots?: ReadonlyMap<string, bigint>): void {
+    for (const listener of this.#onCommit) listener(snapshots)
   }
 
   async #takes(table: string): Promise<boolean> {

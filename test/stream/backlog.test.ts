@@ -6,7 +6,7 @@ import { Position, rangesFromText, rangesToText } from '../../src/stream/positio
 import { bytesAt, type RecordChunk, RecordChunkBuilder } from '../../src/stream/record-chunk.ts'
 import { errorOf } from '../support/expect-error.ts'
 
-const all = { group: 'all', end: Number.POSITIVE_INFINITY }
+const all = { group: 'all', tables: 2, end: Number.POSITIVE_INFINITY }
 
 /** Chunks of one partition that follow one another, with offsets that have no record. */
 const partition = (number: number): fc.Arbitrary<RecordChunk[]> =>
@@ -54,7 +54,7 @@ describe('batches cut from a backlog', () => {
           backlog.add(a)
           backlog.add(b)
           const reach = (_t: string, p: number, offset: number) =>
-            p === 0 && offset < cap ? { group: 'some', end: cap } : all
+            p === 0 && offset < cap ? { group: 'some', tables: 1, end: cap } : all
           const taken: RecordChunk[] = []
           for (let i = 0; ; i++) {
             const batch = backlog.take({ rows, bytes }, reach)

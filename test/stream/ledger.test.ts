@@ -45,6 +45,7 @@ class History {
     const { summary, updates } = ledgerAdditions('s', this.read(), {
       ranges,
       snapshotId,
+      sequenceNumber: Number(snapshotId),
       maxEventMs: 0,
       ingestMs: 0,
     })
@@ -151,11 +152,21 @@ describe('the ledger of a stream', () => {
     expect(error.message).toContain('events:0:0-5')
   })
 
+  it('is refused after the table was set back and what was left out has expired', () => {
+    const history = new History()
+    const first = history.commit(range(0, 0, 100))
+    const compaction = history.foreign()
+    const second = history.commit(range(0, 100, 200))
+    history.current = compaction
+    history.expire(first, second)
+    expect(errorOf('CORRUPT_LEDGER', () => history.read()).message).toContain('events:0:200')
+  })
+
   it('is refused where the property is gone, or is not one', () => {
     const history = new History()
     history.commit(range(0, 0, 5))
     const key = ledgerProperty('s')
-    history.properties[key] = '{"vector":"nonsense","seq":1,"snapshot-id":"1"}'
+    history.properties[key] = '{"vector":"nonsense","seq":1,"snapshot-id":"1","sequence-number":1}'
     expect(errorOf('CORRUPT_LEDGER', () => history.read()).context['table']).toBe('x.t')
     delete history.properties[key]
     expect(errorOf('CORRUPT_LEDGER', () => history.read()).message).toContain('is gone')
@@ -185,7 +196,8 @@ describe('the ledger of a stream', () => {
     expect(edit((h) => void (summary(h, 2)['floe.stream.seq'] = '5')).join()).toContain('commit 5')
     expect(
       edit((h) => {
-        h.properties[ledgerProperty('s')] = '{"vector":"events:0:12","seq":3,"snapshot-id":"3"}'
+        h.properties[ledgerProperty('s')] =
+          '{"vector":"events:0:12","seq":3,"snapshot-id":"3","sequence-number":3}'
       }).join(),
     ).toContain('its ranges end at 9')
   })

@@ -22,6 +22,8 @@ export class MemorySource implements StreamSource {
   /** Offsets before were removed. */
   readonly firstOffsets: number[]
   opens = 0
+  /** So many reads give nothing, a second each as the reader is told. */
+  silentReads = 0
   #wake: (() => void)[] = []
 
   constructor(partitions: number, topic = 'events') {
@@ -83,6 +85,11 @@ export class MemorySource implements StreamSource {
     }
     return {
       read: async ({ waitMs, signal }) => {
+        if (this.silentReads > 0) {
+          this.silentReads--
+          await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 1000)))
+          return []
+        }
         const chunks = take()
         if (chunks.length > 0 || waitMs <= 0) return chunks
         await new Promise<void>((resolve) => {

@@ -1,9 +1,10 @@
 /** The micro-batch runner: exactly once into several tables, from where the tables are. streaming.md §1 to §4. */
 import { describe, expect, it } from 'vitest'
-import { FloeError } from '../../src/core/errors.ts'
+import { abortedError, FloeError } from '../../src/core/errors.ts'
 import { systemRuntime } from '../../src/core/runtime.ts'
 import { MemoryStore } from '../../src/io/memory.ts'
 import {
+  KeyedState,
   type StreamBatch,
   type StreamEvent,
   type StreamTransaction,
@@ -209,6 +210,106 @@ describe('a stream', () => {
       stream({ ...rest, foreachBatch: (_batch, tx) => tx.append('x.more', []) }).done,
     )
     expect(error.message).toContain('x.more')
+  })
+
+  it('reads its state anew after another program has changed rows of the table', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    const own = job()
+    const events: StreamEvent[] = []
+    let calls = 0
+    const disturbed = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await own(batch, tx)
+      // In the second batch, after the state was read: a correction by somebody else.
+      if (++calls === 2)
+        await (await lake.table(TOTALS)).upsert([{ key: 'a', count: 100, sum: 0 }] as never)
+    }
+    source.push(0, { key: 'a', value: '1' }, { key: 'a', value: '1' }, { key: 'a', value: '1' })
+    await stream(
+      options(lake, source, {
+        foreachBatch: disturbed,
+        maxBatchRows: 1,
+        onEvent: (e) => events.push(e),
+      }),
+    ).done
+    expect(events.filter((e) => e.type === 'retrying').length).toBe(1)
+    const rows = await (await lake.table(TOTALS)).scan().toArray()
+    expect(rows.map((r) => Number(r['count']))).toEqual([102])
+  })
+
+  it('gives one view of its state in a batch, however often it is opened', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    source.push(0, ...Array.from({ length: 10 }, () => ({ key: 'a', value: '1' })))
+    const state = new KeyedState<number>({
+      table: TOTALS,
+      key: 'key',
+      decode: (r) => Number(r['count']),
+    })
+    const twice = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      const views = await Promise.all([state.open(tx), state.open(tx)])
+      let i = 0
+      for (const { key } of batch.records()) {
+        const view = views[i++ % 2] as (typeof views)[0]
+        const name = String(key)
+        view.set(name, (view.get(name) ?? 0) + 1)
+      }
+      await tx.upsert(
+        TOTALS,
+        [...views[0].changed()].map(([key, count]) => ({ key, count, sum: 0 })),
+      )
+    }
+    await stream(options(lake, source, { foreachBatch: twice, maxBatchRows: 5 })).done
+    const rows = await (await lake.table(TOTALS)).scan().toArray()
+    expect(rows.map((r) => Number(r['count']))).toEqual([10])
+  })
+
+  it('drops a batch that does not heed the stop in time, and one that is being opened', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    let called: (() => void) | undefined
+    const inBatch = new Promise<void>((resolve) => {
+      called = resolve
+    })
+    const run = stream(
+      options(lake, source, {
+        stopTimeoutMs: 50,
+        foreachBatch: () => {
+          called?.()
+          return new Promise(() => undefined)
+        },
+      }),
+    )
+    await inBatch
+    expect(await run.stop()).toMatchObject({ batches: 0, rows: 0 })
+    const hanging = stream(
+      options(lake, source, {
+        source: {
+          name: 'hanging',
+          open: ({ signal }) =>
+            new Promise((_, reject) => {
+              signal.addEventListener('abort', () => reject(abortedError(signal, 'Opening')))
+            }),
+        },
+      }),
+    )
+    await systemRuntime.sleep(20)
+    expect(await hanging.stop()).toMatchObject({ batches: 0 })
+    await stream(options(lake, source)).done
+    await expectExact(lake, source)
+  })
+
+  it('takes all that there is from a source that gives nothing for a while', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 10)
+    source.silentReads = 8
+    expect(await stream(options(lake, source)).done).toMatchObject({ rows: 10 })
   })
 
   it('fills a table that is new to it alone, if it is told to', async () => {
