@@ -47,7 +47,7 @@ describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
       const warnings: string[] = []
       const reader = await source(server.url, {
         topics: topic,
-        assignment: mode === 'assignment' ? { ordinal: 0, of: 1 } : undefined,
+        assignment: mode === 'assignment' ? { ordinal: 0, of: 1 } : 'group',
         onWarning: (message) => warnings.push(message),
       }).open(openOptions())
       const follower = new Follower()

@@ -65,7 +65,8 @@ export function source(
   broker: string,
   options: Partial<KafkaSourceOptions> & { topics: string | string[] },
 ) {
-  return kafkaSource({ brokers: [broker], groupId: `group-${String(options.topics)}`, ...options })
+  const groupId = `group-${String(options.topics)}`
+  return kafkaSource({ brokers: [broker], groupId, assignment: 'group', ...options })
 }
 
 export function openOptions(options: Partial<SourceOpenOptions> = {}): SourceOpenOptions {

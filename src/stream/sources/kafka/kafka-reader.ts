@@ -69,6 +69,7 @@ export class KafkaReader implements SourceReader {
   readonly #readings = new Map<string, PartitionReading>()
   /** Counts assignments, so that one that is overtaken by the next can tell. */
   #assignments = 0
+  #isClosed = false
   /** Where `read` is in each partition: it stays if the partition goes and comes back. */
   readonly #given = new Map<string, number>()
   #committed: Position
@@ -167,10 +168,14 @@ export class KafkaReader implements SourceReader {
   }
 
   async close(): Promise<void> {
-    if (this.#ending.signal.aborted) return
-    const done = [
-      this.#groupOffsets?.set([]).then(() => this.#membership?.stop()) ?? Promise.resolve(),
-    ]
+    if (this.#isClosed) return
+    this.#isClosed = true
+    // Also where the opening was aborted: a member that is left behind would keep its partitions.
+    const leave = async (): Promise<void> => {
+      await this.#groupOffsets?.set([]).catch(() => undefined)
+      await this.#membership?.stop()
+    }
+    const done = [leave()]
     for (const reading of this.#readings.values()) reading.live = false
     this.#readings.clear()
     this.#raw = []

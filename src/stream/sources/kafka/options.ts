@@ -8,17 +8,20 @@ export interface KafkaSourceOptions {
   readonly brokers: readonly string[]
   readonly topics: string | readonly string[]
   /**
-   * The consumer group: shares out the partitions among its members, unless `assignment` is given, and has its offsets
-   * set after each commit, for tools that watch lag. Nothing is ever read from these offsets: the tables say where to
+   * The consumer group: has its offsets set after each commit, for tools that watch lag. Nothing is ever read from these offsets: the tables say where to
    * go on.
    */
   readonly groupId: string
   /**
-   * Reads the partitions with `partition % of === ordinal` of each topic and joins no group, so that there are no
+   * Which partitions to read: those with `partition % of === ordinal` of each topic. It joins no group, so that there are no
    * rebalances: give the readers the ordinals 0 to `of` - 1. The group's offsets are set all the same, which Kafka
-   * allows as long as the group has no members.
+   * allows as long as the group has no members. Default: all, `{ ordinal: 0, of: 1 }`.
+   *
+   * With 'group' the members of the group share the partitions out. A stream that is given or loses a partition in a
+   * rebalance stops with STREAM_CONFLICT where another one has moved on, and goes on from the tables when it is started
+   * again: for a single process, or for processes that are started again by whatever looks after them.
    */
-  readonly assignment?: { readonly ordinal: number; readonly of: number } | undefined
+  readonly assignment?: { readonly ordinal: number; readonly of: number } | 'group' | undefined
   /** Names this program to the brokers. Default `floe`. */
   readonly clientId?: string | undefined
   /** As kafkajs has it. Never appears in errors. */
@@ -55,6 +58,7 @@ export interface KafkaSourceOptions {
 export interface ResolvedOptions {
   readonly topics: readonly string[]
   readonly groupId: string
+  /** Undefined: the group shares them out. */
   readonly assignment: { readonly ordinal: number; readonly of: number } | undefined
   readonly client: KafkaConfig
   readonly codecs: Partial<Record<KafkaCodecName, KafkaCodec>>
@@ -70,7 +74,8 @@ const MIB = 1024 * 1024
 
 /** @throws BAD_ARGUMENT */
 export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
-  const { assignment } = options
+  const { assignment: wanted = { ordinal: 0, of: 1 } } = options
+  const assignment = wanted === 'group' ? undefined : wanted
   const topics = [
     ...new Set(typeof options.topics === 'string' ? [options.topics] : options.topics),
   ]

@@ -136,6 +136,8 @@ export class PartitionReader {
       )
       const length = block === take.block ? asked : block.length
       const bytes = await readFully(this.#file, block, this.#position, length)
+      // Another process may not have synced it yet: what a reader has taken must not be gone after a power failure.
+      if (synced === undefined && bytes > 0) await this.#file.datasync()
       // Of what was read all is synced that the limit covers by now; what it covered before has to be whole.
       const limit = this.#limit ?? Number.POSITIVE_INFINITY
       const mustBeWhole = synced !== undefined && this.#offset < synced
