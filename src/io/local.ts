@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import { FloeError, isFloeError, throwIfAborted } from '../core/errors.ts'
 import { type Runtime, uuidV4 } from '../core/runtime.ts'
+import { errorCode, fileSystemError, syncFolder } from './file-system.ts'
 import { localPath } from './location.ts'
 import { byteOrder } from './memory.ts'
 import type {
@@ -439,18 +440,6 @@ class FolderSyncs {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } catch (error) {
-    // Some file systems cannot sync a folder and need not.
-    if (errorCode(error) !== 'EINVAL' && errorCode(error) !== 'ENOTSUP') throw error
-  } finally {
-    await handle.close()
-  }
-}
-
 async function attempt<T>(path: string, task: () => Promise<T>): Promise<T> {
   try {
     return await task()
@@ -461,38 +450,11 @@ async function attempt<T>(path: string, task: () => Promise<T>): Promise<T> {
 
 function translate(path: string, error: unknown): FloeError {
   if (isFloeError(error)) return error
-  const code = errorCode(error)
-  const context = { file: path, errno: code }
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-    case 'EISDIR':
-      return fileNotFound(path, error)
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new FloeError('STORE_FULL', `No space is left to write ${path}`, {
-        cause: error,
-        context,
-        retryable: false,
-      })
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new FloeError('PERMISSION_DENIED', `The system refuses access to ${path} (${code})`, {
-        cause: error,
-        context,
-      })
-    default:
-      return new FloeError('STORE_UNAVAILABLE', `The file system failed at ${path} (${code})`, {
-        cause: error,
-        context,
-      })
-  }
+  const isMissing = MISSING.has(errorCode(error))
+  return isMissing ? fileNotFound(path, error) : fileSystemError(path, error)
 }
 
-function errorCode(error: unknown): string {
-  return (error as { code?: string }).code ?? 'unknown'
-}
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR'])
 
 const NO_LINKS: ReadonlySet<string> = new Set([
   'EPERM',

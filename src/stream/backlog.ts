@@ -1,4 +1,5 @@
 /** Records that were read and wait for a batch: taken in order, within limits, each partition as far as it may go. */
+import { partitionKey } from './position.ts'
 import { type RecordChunk, recordBytes, sliceChunk } from './record-chunk.ts'
 
 export interface BatchLimits {
@@ -30,7 +31,7 @@ export class Backlog {
 
   add(chunks: readonly RecordChunk[]): void {
     for (const chunk of chunks) {
-      const key = `${chunk.topic}\n${chunk.partition}`
+      const key = partitionKey(chunk)
       const list = this.#partitions.get(key)
       if (list === undefined) this.#partitions.set(key, [chunk])
       else list.push(chunk)

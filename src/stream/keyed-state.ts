@@ -86,8 +86,11 @@ export class KeyedState<V> {
     })
     tx.onCommit((snapshots) => {
       const own = snapshots?.get(name)
-      // Not known where the outcome had to be looked up: read it again.
-      if (own === undefined) this.#loaded = undefined
+      // Not known where the outcome had to be looked up: it is read again.
+      if (own === undefined) {
+        this.#loaded = undefined
+        return
+      }
       for (const [key, value] of changed) values.set(key, value)
       state.snapshotId = own
     })

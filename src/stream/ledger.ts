@@ -127,21 +127,15 @@ function rolledBack(
 ): LedgerState {
   const current = new Set<bigint>()
   for (const s of ancestorsOf(metadata, metadata.currentSnapshotId)) current.add(s.snapshotId)
-  const starts = new Map<string, { topic: string; partition: number; offset: number } | null>()
-  for (const { topic, partition, offset } of property.position.entries()) {
-    starts.set(`${topic}\n${partition}`, { topic, partition, offset })
-  }
+  let { position } = property
   let seq = property.seq
   for (const snapshot of ancestorsOf(metadata, property.snapshotId)) {
     if (current.has(snapshot.snapshotId)) break
     if (snapshot.summary[LedgerKey.ID] !== streamId) continue
     if (seqOf(snapshot) !== seq) break
-    for (const { topic, partition, start } of rangesOf(snapshot)) {
-      starts.set(`${topic}\n${partition}`, { topic, partition, offset: start })
-    }
+    position = position.before(rangesOf(snapshot))
     seq--
   }
-  const position = Position.of([...starts.values()].filter((p) => p !== null))
   const expected = newest === undefined ? 0 : seqOf(newest)
   if (seq !== expected) {
     const found =

@@ -16,6 +16,11 @@ export interface PartitionOffset {
   readonly offset: number
 }
 
+/** Tells partitions of all topics apart: a map key. */
+export function partitionKey({ topic, partition }: Omit<PartitionOffset, 'offset'>): string {
+  return `${topic}\n${partition}`
+}
+
 /** For each partition the offset that is read next. Never changes: what changes it gives another. */
 export class Position {
   static readonly EMPTY: Position = new Position(new Map())
@@ -60,6 +65,11 @@ export class Position {
   after(ranges: Iterable<OffsetRange>): Position {
     const ends = [...ranges].map(({ topic, partition, end }) => ({ topic, partition, offset: end }))
     return Position.of([...this.entries(), ...ends])
+  }
+
+  /** The position before the ranges: their partitions are read again from their starts. */
+  before(ranges: Iterable<OffsetRange>): Position {
+    return this.after([...ranges].map((range) => ({ ...range, end: range.start })))
   }
 
   equals(other: Position): boolean {

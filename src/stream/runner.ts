@@ -12,7 +12,7 @@ import { StreamBatch } from './batch.ts'
 import { expiryUpdates } from './expiry.ts'
 import { ledgerAdditions, readLedger } from './ledger.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import type { OffsetRange, Position } from './position.ts'
+import { type OffsetRange, type Position, partitionKey } from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
 import type { SourceReader } from './source.ts'
 import { StreamMetrics } from './stream-metrics.ts'
@@ -112,9 +112,7 @@ class Runner {
       const tables = await this.#loadTables()
       try {
         reader = await this.#openSource(tables)
-        for (const { topic, partition, offset } of tables.position.entries()) {
-          this.#readTo.set(`${topic}\n${partition}`, offset)
-        }
+        for (const at of tables.position.entries()) this.#readTo.set(partitionKey(at), at.offset)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
         await this.#loop(reader, tables)
       } catch (error) {
@@ -204,8 +202,8 @@ class Runner {
   }
 
   #isReached(ends: Position): boolean {
-    for (const { topic, partition, offset } of ends.entries()) {
-      if ((this.#readTo.get(`${topic}\n${partition}`) ?? 0) < offset) return false
+    for (const end of ends.entries()) {
+      if ((this.#readTo.get(partitionKey(end)) ?? 0) < end.offset) return false
     }
     return true
   }
@@ -213,7 +211,7 @@ class Runner {
   /** Partitions without a record, because all have been removed, end where they begin; others have to be read. */
   #checkDrained(ends: Position): void {
     for (const { topic, partition, offset } of ends.entries()) {
-      const at = this.#readTo.get(`${topic}\n${partition}`)
+      const at = this.#readTo.get(partitionKey({ topic, partition }))
       if (at === undefined || at >= offset) continue
       throw new FloeError(
         'SOURCE_UNAVAILABLE',
@@ -231,8 +229,7 @@ class Runner {
   async #read(reader: SourceReader, waitMs: number): Promise<number> {
     try {
       const chunks = await reader.read({ waitMs, signal: this.#stop.signal })
-      for (const { topic, partition, end } of chunks)
-        this.#readTo.set(`${topic}\n${partition}`, end)
+      for (const chunk of chunks) this.#readTo.set(partitionKey(chunk), chunk.end)
       this.#backlog.add(chunks)
       return chunks.length
     } catch (error) {

@@ -56,7 +56,7 @@ function verifyStream(
   snapshots: readonly Snapshot[],
 ): StreamLedger {
   const problems: string[] = []
-  const ends = new Map<string, { topic: string; partition: number; offset: number }>()
+  let position = Position.EMPTY
   let offsets = 0
   let seq: number | undefined
   const first = snapshots[0]
@@ -69,27 +69,25 @@ function verifyStream(
     }
     seq = own
     try {
-      for (const { topic, partition, start, end } of rangesOf(snapshot)) {
-        const key = `${topic}\n${partition}`
-        const before = ends.get(key)
-        if (before !== undefined && before.offset !== start) {
-          const what = before.offset < start ? 'a gap' : 'an overlap'
+      const ranges = rangesOf(snapshot)
+      for (const { topic, partition, start, end } of ranges) {
+        const before = position.get(topic, partition)
+        if (before !== undefined && before !== start) {
+          const what = before < start ? 'a gap' : 'an overlap'
           problems.push(
-            `${at} has ${what} in ${topic}/${partition}: it begins at ${start}, the one before ended at ${before.offset}`,
+            `${at} has ${what} in ${topic}/${partition}: it begins at ${start}, the one before ended at ${before}`,
           )
         }
-        ends.set(key, { topic, partition, offset: end })
         offsets += end - start
       }
+      position = position.after(ranges)
     } catch (error) {
       problems.push(`${at}: ${(error as Error).message}`)
     }
-    const position = Position.of(ends.values())
     if (complete && position.digest() !== snapshot.summary[LedgerKey.VECTOR]) {
       problems.push(`${at} names another position than the ranges up to it come to`)
     }
   }
-  let position = Position.of(ends.values())
   try {
     const state = readLedger(metadata, id, table)
     for (const { topic, partition, offset } of position.entries()) {

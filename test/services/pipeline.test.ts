@@ -8,7 +8,6 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs'
 import { expect, it } from 'vitest'
 import { checkPipeline } from '../../examples/pipeline/check.ts'
@@ -17,17 +16,17 @@ import { openLake } from '../../src/index.ts'
 import { serveCatalog } from '../../src/serve/index.ts'
 import { ENGINES, trino, WORK } from './client.ts'
 import { startKafka } from './kafka/start.js'
+import { HAS_S3, newBucket, s3Url } from './s3/servers.ts'
+import { S3_KEYS } from './s3/start.js'
 
 const WORKER = fileURLToPath(new URL('../fixtures/pipeline-worker.js', import.meta.url))
 const TOPIC = 'content_events'
 const PARTITIONS = 4
 const SECONDS = Number(process.env['FLOE_PIPELINE_SECONDS'] ?? 30)
 const RATE = 1000
-const KEYS = { accessKeyId: 'floe', secretAccessKey: 'floe-secret' }
 
 const kafkaFolder = (JSON.parse(process.env['FLOE_KAFKA'] ?? '{}') as { folder?: string }).folder
-const s3Url = (JSON.parse(process.env['FLOE_S3'] ?? '{}') as { versitygw?: string }).versitygw
-const hasAll = kafkaFolder !== undefined && s3Url !== undefined && ENGINES.includes('trino')
+const hasAll = kafkaFolder !== undefined && HAS_S3 && ENGINES.includes('trino')
 
 /** A runner in a process of its own. */
 class Runner {
@@ -41,8 +40,8 @@ class Runner {
       env: {
         ...process.env,
         NODE_NO_WARNINGS: '1',
-        AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+        AWS_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
       },
     })
     this.#closed = once(this.#child, 'close')
@@ -95,15 +94,12 @@ it.runIf(hasAll)(
   async () => {
     const kafka = await startKafka(kafkaFolder as string, WORK)
     const s3 = {
-      endpoint: s3Url as string,
+      endpoint: s3Url('versitygw'),
       region: 'us-east-1',
       forcePathStyle: true,
-      credentials: KEYS,
+      credentials: S3_KEYS,
     }
-    const client = new S3Client(s3)
-    await client.send(new CreateBucketCommand({ Bucket: 'floe-pipeline' }))
-    client.destroy()
-    const location = 's3://floe-pipeline/lake'
+    const location = `s3://${await newBucket(s3.endpoint)}/lake`
     const settings = {
       brokers: [kafka.url],
       topic: TOPIC,
@@ -184,7 +180,7 @@ it.runIf(hasAll)(
       await trino(
         `CREATE CATALOG pipeline USING iceberg WITH ("iceberg.catalog.type"='rest', "iceberg.rest-catalog.uri"='${catalog.url}', ` +
           `"fs.native-s3.enabled"='true', "s3.endpoint"='${s3.endpoint}', "s3.region"='us-east-1', "s3.path-style-access"='true', ` +
-          `"s3.aws-access-key"='${KEYS.accessKeyId}', "s3.aws-secret-key"='${KEYS.secretAccessKey}')`,
+          `"s3.aws-access-key"='${S3_KEYS.accessKeyId}', "s3.aws-secret-key"='${S3_KEYS.secretAccessKey}')`,
       )
       /** The offset that Trino does not see yet, by partition. */
       const visible = async (): Promise<number[]> => {

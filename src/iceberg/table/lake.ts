@@ -229,11 +229,8 @@ export class Lake {
 
   /** A handle on the latest version of a table. @throws NO_SUCH_TABLE, BAD_NAME */
   async table<R = Row, I = Record<string, unknown>>(name: string): Promise<Table<R, I>> {
-    this.#checkOpen()
-    const identifier = parseIdentifier(name)
-    const [location] = await this.#catalog.loadPointers([identifier])
-    if (location === undefined || location === null) throw noSuchTable(identifier)
-    return this.#handle(await readTableState(this.#env, identifier, location))
+    const location = await this.metadataLocation(name)
+    return this.#handle(await readTableState(this.#env, parseIdentifier(name), location))
   }
 
   /**

@@ -24,6 +24,14 @@ export const VERSIONS = {
 }
 
 const MAVEN_COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+
+/** Puts the jars that a pom asks for into a folder beside it. */
+async function copyJars(pom, folder, into) {
+  writeFileSync(join(folder, 'pom.xml'), pom)
+  const args = ['-DincludeScope=runtime', `-DoutputDirectory=${join(folder, into)}`]
+  await run('mvn', ['-q', '-B', `${MAVEN_COPY}:copy-dependencies`, ...args], { cwd: folder })
+}
+
 const SQLITE_JDBC = '3.50.3.0'
 
 const TRINO_EXCLUDED = [
@@ -289,18 +297,7 @@ const REST_CATALOG = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 /** Iceberg's own REST catalog server over local files: a folder `lib` of jars for a JDK 17. */
 export function installRestCatalog() {
   return installPart('rest-catalog', REST_CATALOG, async (folder) => {
-    writeFileSync(join(folder, 'pom.xml'), REST_CATALOG)
-    await run(
-      'mvn',
-      [
-        '-q',
-        '-B',
-        `${MAVEN_COPY}:copy-dependencies`,
-        '-DincludeScope=runtime',
-        `-DoutputDirectory=${join(folder, 'lib')}`,
-      ],
-      { cwd: folder },
-    )
+    await copyJars(REST_CATALOG, folder, 'lib')
   })
 }
 
@@ -317,18 +314,7 @@ const KAFKA = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 /** Kafka's broker: a folder `libs` of jars for a JDK 17. */
 export function installKafka() {
   return installPart('kafka', KAFKA, async (folder) => {
-    writeFileSync(join(folder, 'pom.xml'), KAFKA)
-    await run(
-      'mvn',
-      [
-        '-q',
-        '-B',
-        `${MAVEN_COPY}:copy-dependencies`,
-        '-DincludeScope=runtime',
-        `-DoutputDirectory=${join(folder, 'libs')}`,
-      ],
-      { cwd: folder },
-    )
+    await copyJars(KAFKA, folder, 'libs')
   })
 }
 

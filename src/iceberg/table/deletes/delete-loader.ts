@@ -92,7 +92,7 @@ export class DeleteLoader {
     checkLimit(limits, 'deleteFileBytes', contentSizeBytes, `A deletion vector in ${filePath}`)
     const bytes = await this.#blob(file, contentOffset, contentSizeBytes)
     const positions = decodeDeletionVector(bytes, { file: filePath, limits })
-    this.#env.deletes.set(vectorKey(file), positions, weightOf(positions))
+    keepVector(this.#env, file, positions)
     return checkVector(dataFile, file, positions)
   }
 
@@ -182,8 +182,12 @@ const NAMES = parseNameMapping(
   `[{"field-id":${DELETE_FILE_PATH_ID},"names":["file_path"]},{"field-id":${DELETE_POS_ID},"names":["pos"]}]`,
 )
 
-/** Where the environment keeps the positions of a vector. */
-export function vectorKey({ filePath, contentOffset }: ContentFile): string {
+/** Has the environment keep the positions of a vector that was read or written. */
+export function keepVector(env: Environment, file: ContentFile, positions: PositionBitmap): void {
+  env.deletes.set(vectorKey(file), positions, weightOf(positions))
+}
+
+function vectorKey({ filePath, contentOffset }: ContentFile): string {
   return `${filePath}@${contentOffset}`
 }
 

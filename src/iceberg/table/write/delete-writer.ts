@@ -17,7 +17,7 @@ import type { PositionBitmap } from '../../puffin/position-bitmap.ts'
 import { encodePuffin } from '../../puffin/puffin-file.ts'
 import type { TableMetadata } from '../../spec/metadata.ts'
 import { Schema } from '../../spec/schema.ts'
-import { vectorKey } from '../deletes/delete-loader.ts'
+import { keepVector } from '../deletes/delete-loader.ts'
 import {
   DELETE_FILE_PATH,
   DELETE_FILE_PATH_ID,
@@ -87,7 +87,7 @@ export function writeVectors(
       contentOffset: offset,
       contentSizeBytes: length,
     }
-    env.deletes.set(vectorKey(vector), positions, 200 + 2 * positions.cardinality)
+    keepVector(env, vector, positions)
     return vector
   })
 }

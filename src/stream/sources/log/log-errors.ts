@@ -1,5 +1,6 @@
 /** Errors of the log that more than one of its modules gives. */
 import { FloeError, isFloeError } from '../../../core/errors.ts'
+import { fileSystemError } from '../../../io/file-system.ts'
 
 export function noSuchTopic(folder: string, topic: string): FloeError {
   return new FloeError(
@@ -43,20 +44,6 @@ export function translate(
   code: 'STORE_UNAVAILABLE' | 'SOURCE_UNAVAILABLE',
 ): FloeError {
   if (isFloeError(error)) return error
-  const errno = errorCode(error)
-  const context = { file: path, errno }
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    const message = `No space is left to write ${path}. Free some, and open the producer again`
-    return new FloeError('STORE_FULL', message, { cause: error, context, retryable: false })
-  }
-  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') {
-    const message = `The system refuses access to ${path} (${errno})`
-    return new FloeError('PERMISSION_DENIED', message, { cause: error, context })
-  }
-  const message = `The file system failed at ${path} (${errno})`
-  return new FloeError(code, message, { cause: error, context })
-}
-
-export function errorCode(error: unknown): string {
-  return (error as { code?: string }).code ?? 'unknown'
+  const whenFull = '. Free some, and open the producer again'
+  return fileSystemError(path, error, { code, whenFull })
 }

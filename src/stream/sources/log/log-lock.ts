@@ -5,7 +5,8 @@
 import { link, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { FloeError } from '../../../core/errors.ts'
 import { type Runtime, uuidV4 } from '../../../core/runtime.ts'
-import { errorCode, translate } from './log-errors.ts'
+import { errorCode } from '../../../io/file-system.ts'
+import { translate } from './log-errors.ts'
 
 /** A process id may be used again; with the start time it is one process. Both processes must be on one machine. */
 interface Owner {

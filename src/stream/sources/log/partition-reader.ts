@@ -2,9 +2,10 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
+import { errorCode } from '../../../io/file-system.ts'
 import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
 import { HEAD_BYTES, headersAt } from './frame.ts'
-import { corruptRecords, errorCode, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
+import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'
 import {
   hasFrameAfter,

@@ -1,6 +1,7 @@
 /** Appends to one partition. What it writes can be read only once {@link PartitionWriter.publish} says that it is whole. */
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Runtime } from '../../../core/runtime.ts'
+import { syncFolder } from '../../../io/file-system.ts'
 import { FrameWriter, type LogRecord } from './frame.ts'
 import { corruptRecords } from './log-errors.ts'
 import {
@@ -10,7 +11,7 @@ import {
   segmentBases,
   segmentPath,
 } from './segments.ts'
-import { partitionFolder, syncFolder, type Topic } from './topic-folder.ts'
+import { partitionFolder, type Topic } from './topic-folder.ts'
 
 export interface WriterOptions {
   readonly log: string

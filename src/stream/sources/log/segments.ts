@@ -1,7 +1,8 @@
 /** Segment files of a partition: `<base offset>.log`. Each goes on where the one before it ends. */
 import { type FileHandle, readdir, stat, unlink } from 'node:fs/promises'
+import { errorCode } from '../../../io/file-system.ts'
 import { frameAt, HEAD_BYTES } from './frame.ts'
-import { corruptRecords, errorCode } from './log-errors.ts'
+import { corruptRecords } from './log-errors.ts'
 
 export interface PartitionName {
   readonly topic: string

@@ -13,7 +13,8 @@ import {
   parseJsonBytes,
 } from '../../../core/json.ts'
 import { type Runtime, uuidV4 } from '../../../core/runtime.ts'
-import { errorCode, noSuchTopic, translate } from './log-errors.ts'
+import { errorCode, syncFolder } from '../../../io/file-system.ts'
+import { noSuchTopic, translate } from './log-errors.ts'
 import { segmentPath } from './segments.ts'
 
 export interface TopicOptions {
@@ -140,19 +141,6 @@ export async function topicNames(log: string): Promise<string[]> {
       .sort()
   } catch (error) {
     throw translate(log, error, 'SOURCE_UNAVAILABLE')
-  }
-}
-
-/** After it, names that were given or taken in the folder survive a crash of the machine. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } catch (error) {
-    // Some file systems cannot sync a folder and need not.
-    if (errorCode(error) !== 'EINVAL' && errorCode(error) !== 'ENOTSUP') throw error
-  } finally {
-    await handle.close()
   }
 }
 
