@@ -1,5 +1,7 @@
 /** A broker that goes away and comes back, or does not. streaming.md §5, row 33. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../../src/core/runtime.ts'
 import { Position } from '../../../src/stream/position.ts'
 import {
   Client,
@@ -70,6 +72,22 @@ describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
       await reader.close()
     })
   }
+
+  it('opens when a broker that was away is back', async () => {
+    const topic = 'late'
+    await client.createTopic(topic, 1)
+    await server.stop()
+    // One try each: otherwise kafkajs alone would bridge the time.
+    const opening = source(server.url, {
+      topics: topic,
+      assignment: { ordinal: 0, of: 1 },
+      client: { retry: { retries: 0 } },
+    }).open(openOptions())
+    opening.catch(() => undefined)
+    await systemRuntime.sleep(1000)
+    await server.start()
+    await (await opening).close()
+  })
 
   it('stops with SOURCE_UNAVAILABLE when it stays away, and does not open', async () => {
     const topic = 'gone'

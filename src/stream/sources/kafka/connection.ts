@@ -44,16 +44,8 @@ export class KafkaConnection {
   /** @throws SOURCE_UNAVAILABLE, PERMISSION_DENIED, NO_SUCH_TOPIC */
   async open(): Promise<void> {
     const what = `Cannot connect to Kafka at ${String(this.#options.client.brokers)}`
-    const from = this.#runtime.monotonicMs()
-    try {
-      // kafkajs tries each broker several times.
-      await this.#cluster.connect()
-    } catch (error) {
-      throw (
-        lastingError(error, what, '') ??
-        unavailable(what, this.#runtime.monotonicMs() - from, error)
-      )
-    }
+    // A broker that starts takes longer than kafkajs tries.
+    await this.persist(what, '', () => this.#cluster.connect())
     for (const topic of this.#options.topics) {
       const name = JSON.stringify(topic)
       await this.persist(
