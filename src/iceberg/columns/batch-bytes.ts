@@ -20,6 +20,23 @@ export function rowsWithin(
   return rows
 }
 
+/** The same for the rows at `indices` from place `from` on. */
+export function selectedWithin(
+  columns: readonly Data[],
+  indices: Int32Array,
+  from: number,
+  most: number,
+  bytes: number,
+): number {
+  let size = 0
+  for (let count = 0; count < most; count++) {
+    const row = indices[from + count] as number
+    for (const column of columns) size += rangeBytes(column, row, row + 1)
+    if (size > bytes) return Math.max(1, count)
+  }
+  return most
+}
+
 /** Bytes of the values in [from, to), about: those of views and dictionaries count as their average. */
 export function rangeBytes(data: Data, from: number, to: number): number {
   const rows = to - from

@@ -14,7 +14,6 @@ import { partitionKey } from '../spec/value-compare.ts'
 import { fieldIdOf } from './arrow-schema.ts'
 import { type Codes, combineCodes } from './codes.ts'
 import { partitionCodes } from './partition-codes.ts'
-import { takeRows } from './take.ts'
 import { bothValid, type Mask, ownValidity } from './validity.ts'
 
 /** The rows of one partition, in the order of the batch. */
@@ -85,13 +84,6 @@ export class PartitionSplitter {
       tuples = combineCodes(tuples, results, (tuple, value) => [...tuple, value])
     }
     return gather(tuples)
-  }
-
-  /** The groups with their rows. A batch of one partition is passed on as it is. */
-  split(batch: RecordBatch): (PartitionGroup & { readonly rows: RecordBatch })[] {
-    const groups = this.groups(batch)
-    if (groups.length === 1) return [{ ...(groups[0] as PartitionGroup), rows: batch }]
-    return groups.map((group) => ({ ...group, rows: takeRows(batch, group.indices) }))
   }
 }
 

@@ -8,9 +8,17 @@ import type { Data, RecordBatch } from 'apache-arrow'
 import { arrow } from './arrow.ts'
 import { bitmapBytes, getBit, setBit } from './bitmap.ts'
 import { columnData } from './column-data.ts'
+import { HEAP, type Memory } from './scratch.ts'
 
-/** The rows of a batch at the given positions, in that order. A run of consecutive rows is not copied. */
-export function takeRows(batch: RecordBatch, indices: Uint32Array | Int32Array): RecordBatch {
+/**
+ * The rows of a batch at the given positions, in that order. A run of consecutive rows is not copied.
+ * @param memory where copies go.
+ */
+export function takeRows(
+  batch: RecordBatch,
+  indices: Uint32Array | Int32Array,
+  memory: Memory = HEAP,
+): RecordBatch {
   const run = asRun(indices)
   if (run !== undefined) {
     return run === 0 && indices.length === batch.numRows
@@ -18,14 +26,18 @@ export function takeRows(batch: RecordBatch, indices: Uint32Array | Int32Array):
       : batch.slice(run, run + indices.length)
   }
   const { RecordBatch: ArrowRecordBatch } = arrow()
-  const data = takeData(batch.data as unknown as Data, indices)
+  const data = takeData(batch.data as unknown as Data, indices, memory)
   return new ArrowRecordBatch(batch.schema, data as never)
 }
 
 /** The chosen values of a column. */
-export function takeData(data: Data, indices: Uint32Array | Int32Array): Data {
+export function takeData(
+  data: Data,
+  indices: Uint32Array | Int32Array,
+  memory: Memory = HEAP,
+): Data {
   const length = indices.length
-  const { nullCount, validity } = takeValidity(data, indices)
+  const { nullCount, validity } = takeValidity(data, indices, memory)
   const nulls = { length, nullCount, validity }
   const { Type } = arrow()
   switch (data.typeId) {
@@ -34,22 +46,22 @@ export function takeData(data: Data, indices: Uint32Array | Int32Array): Data {
     case Type.Struct:
       return columnData(data.type, {
         ...nulls,
-        children: data.children.map((child) => takeData(child, indices)),
+        children: data.children.map((child) => takeData(child, indices, memory)),
       })
     case Type.List:
     case Type.Map: {
-      const { offsets, rows } = childRows(data.valueOffsets, indices)
+      const { offsets, rows } = childRows(data.valueOffsets, indices, memory)
       return columnData(data.type, {
         ...nulls,
         offsets,
-        children: [takeData(data.children[0] as Data, rows)],
+        children: [takeData(data.children[0] as Data, rows, memory)],
       })
     }
     case Type.Utf8:
     case Type.Binary:
-      return columnData(data.type, { ...nulls, ...takeBytes(data, indices) })
+      return columnData(data.type, { ...nulls, ...takeBytes(data, indices, memory) })
     case Type.Bool: {
-      const values = new Uint8Array(bitmapBytes(length))
+      const values = memory.takeZeros(bitmapBytes(length))
       const source = data.values as Uint8Array
       for (let i = 0; i < length; i++) {
         if (getBit(source, data.offset + (indices[i] as number))) setBit(values, i)
@@ -57,7 +69,7 @@ export function takeData(data: Data, indices: Uint32Array | Int32Array): Data {
       return columnData(data.type, { ...nulls, values })
     }
     default:
-      return columnData(data.type, { ...nulls, values: takeFixed(data, indices) })
+      return columnData(data.type, { ...nulls, values: takeFixed(data, indices, memory) })
   }
 }
 
@@ -74,11 +86,12 @@ function asRun(indices: Uint32Array | Int32Array): number | undefined {
 function takeValidity(
   data: Data,
   indices: Uint32Array | Int32Array,
+  memory: Memory,
 ): { nullCount: number; validity: Uint8Array | undefined } {
   if (data.nullCount === 0 || data.nullBitmap.length === 0)
     return { nullCount: 0, validity: undefined }
   const bitmap = data.nullBitmap
-  const validity = new Uint8Array(bitmapBytes(indices.length))
+  const validity = memory.takeZeros(bitmapBytes(indices.length))
   let valid = 0
   for (let i = 0; i < indices.length; i++) {
     if (getBit(bitmap, data.offset + (indices[i] as number))) {
@@ -90,76 +103,93 @@ function takeValidity(
 }
 
 /** Fixed-width values. 64-bit ones move as pairs of words, which is faster than a bigint each. */
-function takeFixed(data: Data, indices: Uint32Array | Int32Array): ArrayBufferView {
+function takeFixed(data: Data, indices: Uint32Array | Int32Array, memory: Memory): ArrayBufferView {
   const source = data.values as Uint8Array
   const width = (source.BYTES_PER_ELEMENT * data.stride) | 0
   const { length } = indices
+  const to = memory.take(length * width)
   if (width % 4 === 0 && source.byteOffset % 4 === 0) {
     const words = width / 4
     const from = new Int32Array(source.buffer, source.byteOffset, source.byteLength >> 2)
-    const to = new Int32Array(length * words)
-    if (words === 1) for (let i = 0; i < length; i++) to[i] = from[indices[i] as number] as number
+    const out = new Int32Array(to.buffer, to.byteOffset, length * words)
+    if (words === 1) for (let i = 0; i < length; i++) out[i] = from[indices[i] as number] as number
     else {
       for (let i = 0, t = 0; i < length; i++) {
         const f = (indices[i] as number) * words
-        for (let w = 0; w < words; w++) to[t++] = from[f + w] as number
+        for (let w = 0; w < words; w++) out[t++] = from[f + w] as number
       }
     }
-    return sameView(source, to.buffer)
+    return sameView(source, to)
   }
   const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-  const to = new Uint8Array(length * width)
   for (let i = 0; i < length; i++) {
     const f = (indices[i] as number) * width
     for (let b = 0; b < width; b++) to[i * width + b] = bytes[f + b] as number
   }
-  return sameView(source, to.buffer)
+  return sameView(source, to)
 }
 
-function sameView(like: ArrayBufferView, buffer: ArrayBuffer): ArrayBufferView {
-  const View = like.constructor as new (buffer: ArrayBuffer) => ArrayBufferView
-  return new View(buffer)
+function sameView(like: Uint8Array, bytes: Uint8Array): ArrayBufferView {
+  const View = like.constructor as new (
+    buffer: ArrayBufferLike,
+    byteOffset: number,
+    length: number,
+  ) => ArrayBufferView
+  return new View(bytes.buffer, bytes.byteOffset, bytes.length / like.BYTES_PER_ELEMENT)
 }
 
 function takeBytes(
   data: Data,
   indices: Uint32Array | Int32Array,
+  memory: Memory,
 ): { offsets: Int32Array; values: Uint8Array } {
   const from = data.valueOffsets as Int32Array
   const source = data.values as Uint8Array
   const { length } = indices
-  const offsets = new Int32Array(length + 1)
+  const offsets = takeInts(memory, length + 1)
+  offsets[0] = 0
   let total = 0
   for (let i = 0; i < length; i++) {
     const row = indices[i] as number
     total += (from[row + 1] as number) - (from[row] as number)
     offsets[i + 1] = total
   }
-  const values = new Uint8Array(total)
-  for (let i = 0; i < length; i++) {
+  const values = memory.take(total)
+  for (let i = 0, to = 0; i < length; ) {
     const row = indices[i] as number
+    // Values of consecutive rows lie one after the other.
+    let run = 1
+    while (i + run < length && indices[i + run] === row + run) run++
     const start = from[row] as number
-    const end = from[row + 1] as number
-    let to = offsets[i] as number
+    const end = from[row + run] as number
     // Setting up a bulk copy costs more than a short loop.
     if (end - start > 32) values.set(source.subarray(start, end), to)
-    else for (let b = start; b < end; b++) values[to++] = source[b] as number
+    else for (let b = start, t = to; b < end; b++) values[t++] = source[b] as number
+    to += end - start
+    i += run
   }
   return { offsets, values }
+}
+
+function takeInts(memory: Memory, length: number): Int32Array {
+  const bytes = memory.take(length * 4)
+  return new Int32Array(bytes.buffer, bytes.byteOffset, length)
 }
 
 function childRows(
   from: Int32Array,
   indices: Uint32Array | Int32Array,
+  memory: Memory,
 ): { offsets: Int32Array; rows: Int32Array } {
-  const offsets = new Int32Array(indices.length + 1)
+  const offsets = takeInts(memory, indices.length + 1)
+  offsets[0] = 0
   let total = 0
   for (let i = 0; i < indices.length; i++) {
     const row = indices[i] as number
     total += (from[row + 1] as number) - (from[row] as number)
     offsets[i + 1] = total
   }
-  const rows = new Int32Array(total)
+  const rows = takeInts(memory, total)
   let at = 0
   for (let i = 0; i < indices.length; i++) {
     const row = indices[i] as number

@@ -10,20 +10,23 @@ import { VERSION } from '../../core/version.ts'
 import type { ObjectWriter } from '../../io/store.ts'
 import { arrow, loadArrow } from '../columns/arrow.ts'
 import { toArrowSchema } from '../columns/arrow-schema.ts'
+import { rowsWithin, selectedWithin } from '../columns/batch-bytes.ts'
 import { columnData } from '../columns/column-data.ts'
 import { type ColumnMetrics, finishMetrics } from '../columns/finish-metrics.ts'
 import { emptyMetrics, type FileMetrics, mergeMetrics } from '../columns/metrics.ts'
 import type { MetricsModes } from '../columns/metrics-mode.ts'
+import { Scratch } from '../columns/scratch.ts'
+import { takeRows } from '../columns/take.ts'
 import type { Schema } from '../spec/schema.ts'
 import { schemaToJson } from '../spec/schema-json.ts'
 import { analyzeBatch, emptyAnalysis, type RowGroupAnalysis } from './analyze-row-group.ts'
-import { batchBytes } from './batch-size.ts'
 import { readEncodedRowGroup } from './encoded-row-group.ts'
 import { encoderSchema } from './encoder-schema.ts'
 import { FileAssembler } from './file-assembler.ts'
 import { MAGIC } from './footer.ts'
 import { IpcStream } from './ipc-stream.ts'
 import { toParquetSchema } from './schema-mapping.ts'
+import { PIECE_BUFFER_BYTES } from './shared-buffers.ts'
 import type { ParquetPool } from './worker-pool.ts'
 import type { EncodeRequest, EncodeResult } from './worker-protocol.ts'
 import { type ParquetWriteOptions, parquetWriteOptions } from './write-options.ts'
@@ -51,10 +54,11 @@ export interface ParquetWriter {
   /**
    * Takes a batch of the table's Arrow schema for writing (see columns/arrow-schema). The batch is copied: its
    * buffers may change once this has resolved. Resolves when more is welcome.
+   * @param indices the rows to take, in their order; all if left out.
    * @throws TYPE_MISMATCH for other columns; NULL_IN_REQUIRED; ABORTED; and what encoding and writing the rows
    *   before failed with. After an error only `abort` makes sense.
    */
-  write(batch: RecordBatch): Promise<void>
+  write(batch: RecordBatch, indices?: Int32Array): Promise<void>
   /**
    * Closes the row group under construction and resolves when no rows are in memory any more. Row groups get
    * smaller by it: for writers of many files that have to share memory. @throws as {@link write}.
@@ -85,7 +89,9 @@ export async function openParquetWriter(options: OpenParquetWriterOptions): Prom
 }
 
 /** Copies and analyses of at most so many bytes are made on the calling thread without a break. */
-const PIECE_BYTES = 4 * 1024 * 1024
+const PIECE_BYTES: number = PIECE_BUFFER_BYTES - 64 * 1024
+/** Chosen rows of a piece on their way from the caller's batch to the row group. */
+const SCRATCH = new Scratch(PIECE_BUFFER_BYTES)
 /** Row groups of at most so many values are analysed in place: faster than in a worker that has to load Arrow. */
 const SMALL_GROUP_CELLS = 16_384
 
@@ -161,33 +167,37 @@ class Writer implements ParquetWriter {
     return this.#assembler.position + Math.ceil(this.bufferedBytes * ratio)
   }
 
-  async write(batch: RecordBatch): Promise<void> {
+  async write(batch: RecordBatch, indices?: Int32Array): Promise<void> {
     this.#checkOpen()
     this.#checkSchema(batch)
     this.#checkNulls(batch)
-    if (batch.numRows === 0) return
-    const rowBytes = Math.max(1, batchBytes(batch) / batch.numRows)
-    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes))
+    const count = indices?.length ?? batch.numRows
     let row = 0
-    while (row < batch.numRows) {
+    while (row < count) {
       this.#group ??= {
         ipc: new IpcStream(this.#encoderSchema),
         rows: 0,
         analysis: emptyAnalysis(),
       }
       const group = this.#group
-      const room = Math.min(
-        this.#options.rowGroupRows - group.rows,
-        Math.ceil((this.#options.rowGroupBytes - group.ipc.bytes) / rowBytes),
-      )
-      const rows = Math.min(batch.numRows - row, pieceRows, Math.max(1, room))
-      this.#collect(group, rows === batch.numRows ? batch : batch.slice(row, row + rows))
+      const most = Math.min(count - row, this.#options.rowGroupRows - group.rows)
+      const { rowGroupBytes } = this.#options
+      // A little more than there is room for, so that no slivers fill it up.
+      const room = rowGroupBytes - group.ipc.bytes + rowGroupBytes / 64
+      const bytes = Math.min(PIECE_BYTES, room)
+      const { children } = batch.data
+      const rows =
+        indices === undefined
+          ? rowsWithin(children, row, most, bytes)
+          : selectedWithin(children, indices, row, most, bytes)
+      const bytesBefore = group.ipc.bytes
+      this.#collect(group, batch, row, row + rows, indices)
       row += rows
       this.recordCount += rows
+      this.#bytesSincePause += group.ipc.bytes - bytesBefore
       const isFull =
         group.rows >= this.#options.rowGroupRows || group.ipc.bytes >= this.#options.rowGroupBytes
       if (isFull) await this.#closeGroup()
-      this.#bytesSincePause += rows * rowBytes
       if (this.#bytesSincePause >= PIECE_BYTES) {
         this.#bytesSincePause = 0
         await this.#pool.runtime.sleep(0)
@@ -282,7 +292,21 @@ class Writer implements ParquetWriter {
     })
   }
 
-  #collect(group: Group, rows: RecordBatch): void {
+  /** Adds rows of a batch to a group: those from one place on, before another. */
+  #collect(
+    group: Group,
+    from: RecordBatch,
+    start: number,
+    end: number,
+    indices: Int32Array | undefined,
+  ): void {
+    // Without indices a run of rows, which is not copied.
+    const rows =
+      indices === undefined
+        ? from.numRows === end - start
+          ? from
+          : from.slice(start, end)
+        : takeRows(from, indices.subarray(start, end), SCRATCH)
     // Under the schema of the table: names, field ids and what may be null are not the caller's to say.
     const { RecordBatch: ArrowRecordBatch } = arrow()
     const { children } = rows.data
@@ -295,6 +319,7 @@ class Writer implements ParquetWriter {
       isSmall && group.analysis !== undefined
         ? analyzeBatch(group.analysis, batch, this.#modes)
         : undefined
+    SCRATCH.clear()
   }
 
   /**

@@ -13,6 +13,7 @@ import { uuidV4 } from '../../../core/runtime.ts'
 import { joinLocation } from '../../../io/location.ts'
 import { resolveMetricsModes } from '../../columns/metrics-mode.ts'
 import { PartitionSplitter } from '../../columns/partition-split.ts'
+import { takeRows } from '../../columns/take.ts'
 import type { ContentFile } from '../../manifest/entry.ts'
 import { batchBytes } from '../../parquet/batch-size.ts'
 import { openParquetWriter, type ParquetWriter } from '../../parquet/writer.ts'
@@ -108,16 +109,15 @@ export class DataWriter {
     throwIfAborted(this.#signal, 'Writing data files')
     const first = this.#rows
     this.#rows += batch.numRows
-    for (const { key, values, rows, indices } of this.#splitter.split(batch)) {
+    const groups = this.#splitter.groups(batch)
+    for (const { key, values, indices } of groups) {
       let partition = this.#partitions.get(key)
       if (partition === undefined) {
         partition = { values, pending: [], pendingBytes: 0, file: undefined }
         this.#partitions.set(key, partition)
       }
-      await this.#add(partition, {
-        batch: rows,
-        rows: this.#tracksRows ? indices.map((row) => first + row) : undefined,
-      })
+      const rows = this.#tracksRows ? indices.map((row) => first + row) : undefined
+      await this.#add(partition, batch, groups.length === 1 ? undefined : indices, rows)
     }
     await this.#keepWithinBudget()
   }
@@ -141,11 +141,24 @@ export class DataWriter {
     await deleteQuietly(this.#env, this.#paths)
   }
 
-  async #add(partition: Partition, pending: Pending): Promise<void> {
-    partition.pending.push(pending)
-    partition.pendingBytes += batchBytes(pending.batch) + BATCH_OVERHEAD_BYTES
-    if (partition.file !== undefined || partition.pendingBytes >= OPEN_FILE_BYTES) {
-      await this.#drain(partition)
+  /** Takes rows of a batch, all or those at `indices`: `rows` are their numbers, if they are tracked. */
+  async #add(
+    partition: Partition,
+    batch: RecordBatch,
+    indices: Int32Array | undefined,
+    rows: Int32Array | undefined,
+  ): Promise<void> {
+    const share = indices === undefined ? 1 : indices.length / batch.numRows
+    const bytes = batchBytes(batch) * share + BATCH_OVERHEAD_BYTES
+    if (partition.file !== undefined || partition.pendingBytes + bytes >= OPEN_FILE_BYTES) {
+      const file = await this.#drain(partition)
+      await file.writer.write(batch, indices)
+      if (rows !== undefined) file.rows.push(rows)
+    } else {
+      // Rows that wait must not keep those of other partitions in memory.
+      const own = indices === undefined ? batch : takeRows(batch, indices)
+      partition.pending.push({ batch: own, rows })
+      partition.pendingBytes += batchBytes(own) + BATCH_OVERHEAD_BYTES
     }
     if ((partition.file?.writer.sizeBytesEstimate ?? 0) >= this.#targetBytes) {
       await this.#complete(partition)
@@ -153,15 +166,16 @@ export class DataWriter {
   }
 
   /** Gives a partition's rows to its file, opening one if there is none. */
-  async #drain(partition: Partition): Promise<void> {
-    partition.file ??= await this.#open(partition.values)
+  async #drain(partition: Partition): Promise<OpenFile> {
+    const file = (partition.file ??= await this.#open(partition.values))
     const { pending } = partition
     partition.pending = []
     partition.pendingBytes = 0
     for (const { batch, rows } of pending) {
-      await partition.file.writer.write(batch)
-      if (rows !== undefined) partition.file.rows.push(rows)
+      await file.writer.write(batch)
+      if (rows !== undefined) file.rows.push(rows)
     }
+    return file
   }
 
   async #open(values: readonly Value[]): Promise<OpenFile> {
