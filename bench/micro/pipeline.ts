@@ -1,10 +1,10 @@
 /**
  * The pipeline's own work, one thread: generating events, making Bronze of their bytes, folding them into Gold. Run after
- * `tsc -b`: `node dist/bench/micro/pipeline.js [events]`. Wanted: bronzeBatch at most 3 µs an event of 300 bytes,
+ * `tsc -b`: `node dist/bench/micro/pipeline.js [events]`. Wanted: bronzeBatches at most 3 µs an event of 300 bytes,
  * generator at least 100,000 events/s.
  */
 import { Bench } from 'tinybench'
-import { bronzeBatch } from '../../examples/pipeline/bronze.ts'
+import { bronzeBatches } from '../../examples/pipeline/bronze.ts'
 import { EventGenerator } from '../../examples/pipeline/generator.ts'
 import { foldEvents, goldBatch, type VideoState } from '../../examples/pipeline/gold.ts'
 import { RecordChunkBuilder } from '../../src/stream/record-chunk.ts'
@@ -20,7 +20,7 @@ for (const [i, { key, value, timestampMs }] of generator.take(EVENTS, NOW).entri
   builder.append(builder.count, timestampMs, key, value)
 }
 const chunks = builders.map((builder) => builder.finish(builder.count))
-const rows = bronzeBatch({ chunks })
+const rows = bronzeBatches({ chunks })
 const states = new Map<string, VideoState>()
 foldEvents(states, rows)
 const texts = chunks.flatMap(({ values: { bytes, offsets } }) =>
@@ -31,7 +31,7 @@ const source = new EventGenerator()
 const bench = new Bench({ time: 2000, warmupTime: 500 })
 bench
   .add('generator', () => source.take(EVENTS, NOW))
-  .add('bronzeBatch', () => bronzeBatch({ chunks }))
+  .add('bronzeBatches', () => bronzeBatches({ chunks }))
   .add('JSON.parse of the same values alone', () => {
     for (const text of texts) {
       try {

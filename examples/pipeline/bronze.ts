@@ -46,9 +46,31 @@ export const BRONZE_PARTITIONS: readonly string[] = ['day(event_time)']
 
 const MAX_INT = 2_147_483_647
 
-/** The records of a batch as rows of Bronze, in their order. Bodies may share memory with the batch. */
-export function bronzeBatch(batch: { readonly chunks: readonly RecordChunk[] }): RecordBatch {
-  const { chunks } = batch
+/** Chunks of fewer bytes are joined: a batch of rows has its price, too. */
+const JOINED_BYTES = 1024 * 1024
+
+/**
+ * The records of a batch as rows of Bronze, in their order. Bodies of large chunks are not copied: they share memory with
+ * the batch.
+ */
+export function bronzeBatches(batch: { readonly chunks: readonly RecordChunk[] }): RecordBatch[] {
+  const batches: RecordBatch[] = []
+  let part: RecordChunk[] = []
+  let bytes = 0
+  for (const chunk of batch.chunks) {
+    if (bytes + chunk.byteLength > JOINED_BYTES && part.length > 0) {
+      batches.push(rowsOf(part))
+      part = []
+      bytes = 0
+    }
+    part.push(chunk)
+    bytes += chunk.byteLength
+  }
+  if (part.length > 0) batches.push(rowsOf(part))
+  return batches
+}
+
+function rowsOf(chunks: readonly RecordChunk[]): RecordBatch {
   const rows = chunks.reduce((sum, { count }) => sum + count, 0)
   const columns = new BronzeColumns(rows)
   for (const chunk of chunks) columns.add(chunk)
@@ -249,11 +271,6 @@ function joined(
   rows: number,
 ): { bytes: Uint8Array; offsets: Int32Array } {
   const size = parts.reduce((sum, { offsets }) => sum + spanOf(offsets), 0)
-  if (size > MAX_INT) {
-    throw new Error(
-      `A batch has ${size} bytes of values, a column holds ${MAX_INT}. Lower maxBatchBytes`,
-    )
-  }
   const bytes = new Uint8Array(size)
   const offsets = new Int32Array(rows + 1)
   let row = 0

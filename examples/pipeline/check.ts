@@ -73,7 +73,7 @@ async function readBronze(
     problems.push(...window.problems(spans))
     const sorted = window.sorted()
     rows += sorted.numRows
-    foldEvents(states, sorted)
+    foldEvents(states, [sorted])
   }
   const detail = `${rows.toLocaleString('en')} records of ${spans.size} partitions`
   return {

@@ -79,11 +79,11 @@ export interface FoldCounts {
  */
 export function foldEvents(
   states: VideoStates,
-  rows: RecordBatch,
+  batches: readonly RecordBatch[],
   settings: ViralitySettings = VIRALITY,
 ): FoldCounts {
   const fold = new Fold(states, settings)
-  fold.add(rows)
+  for (const rows of batches) fold.add(rows)
   return fold.counts
 }
 

@@ -73,10 +73,10 @@ const NINE = 0x39
 const BAD = -1
 const DEEP = -2
 
-/** What a container expects next. */
-const MEMBER_OR_END = 0
-const MEMBER = 1
-const COMMA_OR_END = 2
+/** 1 for bytes that a run of a string's plain characters ends at: quotes, backslashes, controls, and beyond ASCII. */
+const STOPS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === QUOTE || byte === BACKSLASH || byte < 0x20 || byte >= 0x80 ? 1 : 0,
+)
 
 export class HeaderScanner {
   /** The {@link Kind} of each field after {@link scan} has found an object. */
@@ -86,19 +86,28 @@ export class HeaderScanner {
   readonly ends: Int32Array = new Int32Array(6)
   /** For each level of nesting 1 if it is an object. */
   readonly #levels = new Uint8Array(MAX_DEPTH + 1)
-  /** What the last string had. */
+  /** The bytes that were read last, and their words. */
+  #bytes: Uint8Array = new Uint8Array(0)
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  /** What the last string had that was not plain. */
   #escaped = false
   /** True once a byte beyond ASCII was seen in the text. */
   #wide = false
 
   /** Reads the text `bytes[from, to)`. */
   scan(bytes: Uint8Array, from: number, to: number): Verdict {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.#wide = false
     this.kinds.fill(Kind.ABSENT)
     const start = skipSpace(bytes, from, to)
     if (start >= to) return Verdict.NOT_JSON
     const isObject = bytes[start] === OPEN_OBJECT
-    const end = isObject ? this.#event(bytes, start + 1, to) : this.#value(bytes, start, to, 0)
+    const end = isObject
+      ? this.#event(bytes, this.#view, start + 1, to)
+      : this.#value(bytes, this.#view, start, to, 0)
     if (end === DEEP) return Verdict.TOO_DEEP
     if (end < 0 || skipSpace(bytes, end, to) < to) return Verdict.NOT_JSON
     if (this.#wide && !isUtf8(bytes.subarray(from, to))) return Verdict.NOT_UTF8
@@ -106,24 +115,27 @@ export class HeaderScanner {
   }
 
   /** The members of the event, from behind its brace on. */
-  #event(bytes: Uint8Array, from: number, to: number): number {
+  #event(bytes: Uint8Array, view: DataView, from: number, to: number): number {
     let at = skipSpace(bytes, from, to)
     if (at < to && bytes[at] === CLOSE_OBJECT) return at + 1
     for (;;) {
       if (at >= to || bytes[at] !== QUOTE) return BAD
       const nameStart = at + 1
-      const nameEnd = this.#string(bytes, nameStart, to)
-      if (nameEnd < 0) return BAD
-      const field = this.#escaped
-        ? escapedField(bytes, nameStart, nameEnd)
-        : plainField(bytes, nameStart, nameEnd)
-      at = skipSpace(bytes, nameEnd + 1, to)
-      if (at >= to || bytes[at] !== COLON) return BAD
-      at = skipSpace(bytes, at + 1, to)
-      if (at >= to) return BAD
+      let nameEnd = plainEnd(bytes, view, nameStart, to)
+      let field: number
+      if (nameEnd < to && bytes[nameEnd] === QUOTE) field = plainField(bytes, nameStart, nameEnd)
+      else {
+        nameEnd = this.#string(bytes, nameEnd, to)
+        if (nameEnd < 0) return BAD
+        field = this.#escaped
+          ? escapedField(bytes, nameStart, nameEnd)
+          : plainField(bytes, nameStart, nameEnd)
+      }
+      at = colonEnd(bytes, nameEnd + 1, to)
+      if (at < 0) return BAD
       const first = bytes[at] as number
       const start = at
-      at = this.#value(bytes, at, to, 1)
+      at = this.#value(bytes, view, at, to, 1)
       if (at < 0) return at
       if (field >= 0) this.#keep(field, first, start, at)
       at = skipSpace(bytes, at, to)
@@ -150,77 +162,85 @@ export class HeaderScanner {
   }
 
   /** The index behind a value, or a negative number. */
-  #value(bytes: Uint8Array, from: number, to: number, depth: number): number {
-    const first = bytes[from] as number
-    return first === OPEN_OBJECT || first === OPEN_ARRAY
-      ? this.#container(bytes, from, to, depth)
-      : this.#scalar(bytes, from, to)
-  }
-
-  #scalar(bytes: Uint8Array, from: number, to: number): number {
+  #value(bytes: Uint8Array, view: DataView, from: number, to: number, depth: number): number {
     const first = bytes[from] as number
     if (first === QUOTE) {
-      const end = this.#string(bytes, from + 1, to)
-      return end < 0 ? BAD : end + 1
+      const end = plainEnd(bytes, view, from + 1, to)
+      if (end < to && bytes[end] === QUOTE) {
+        this.#escaped = false
+        return end + 1
+      }
+      return this.#string(bytes, end, to) + 1 || BAD
     }
-    if (first === MINUS || (first >= ZERO && first <= NINE)) return skipNumber(bytes, from, to)
-    if (first === 0x74) return skipWord(bytes, from, to, TRUE)
-    if (first === 0x66) return skipWord(bytes, from, to, FALSE)
-    if (first === 0x6e) return skipWord(bytes, from, to, NULL)
-    return BAD
+    return first === OPEN_OBJECT || first === OPEN_ARRAY
+      ? this.#container(bytes, view, from, to, depth)
+      : plainScalar(bytes, first, from, to)
   }
 
   /** The index behind an object or array at `from`. */
-  #container(bytes: Uint8Array, from: number, to: number, outerDepth: number): number {
+  #container(
+    bytes: Uint8Array,
+    view: DataView,
+    from: number,
+    to: number,
+    outerDepth: number,
+  ): number {
     const levels = this.#levels
     let depth = outerDepth + 1
     if (depth > MAX_DEPTH) return DEEP
     let isObject = bytes[from] === OPEN_OBJECT
     levels[depth] = isObject ? 1 : 0
-    let at = from + 1
-    let expects = MEMBER_OR_END
+    let mayEnd = true
+    let at = skipSpace(bytes, from + 1, to)
+    // Each round reads a member or an element, and what closes behind it.
     for (;;) {
-      at = skipSpace(bytes, at, to)
       if (at >= to) return BAD
       let next = bytes[at] as number
-      if (expects === COMMA_OR_END && next === COMMA) {
-        at++
-        expects = MEMBER
-        continue
-      }
-      if (expects !== MEMBER && next === (isObject ? CLOSE_OBJECT : CLOSE_ARRAY)) {
-        at++
-        if (--depth === outerDepth) return at
-        isObject = levels[depth] === 1
-        expects = COMMA_OR_END
-        continue
-      }
-      if (expects === COMMA_OR_END) return BAD
-      if (isObject) {
-        if (next !== QUOTE) return BAD
-        const nameEnd = this.#string(bytes, at + 1, to)
-        if (nameEnd < 0) return BAD
-        at = skipSpace(bytes, nameEnd + 1, to)
-        if (at >= to || bytes[at] !== COLON) return BAD
-        at = skipSpace(bytes, at + 1, to)
+      if (!mayEnd || next !== (isObject ? CLOSE_OBJECT : CLOSE_ARRAY)) {
+        if (isObject) {
+          if (next !== QUOTE) return BAD
+          let nameEnd = plainEnd(bytes, view, at + 1, to)
+          if (nameEnd >= to || bytes[nameEnd] !== QUOTE) nameEnd = this.#string(bytes, nameEnd, to)
+          if (nameEnd < 0) return BAD
+          at = colonEnd(bytes, nameEnd + 1, to)
+          if (at < 0) return BAD
+          next = bytes[at] as number
+        }
+        if (next === QUOTE) {
+          let end = plainEnd(bytes, view, at + 1, to)
+          if (end >= to || bytes[end] !== QUOTE) end = this.#string(bytes, end, to)
+          if (end < 0) return BAD
+          at = end + 1
+        } else if (next === OPEN_OBJECT || next === OPEN_ARRAY) {
+          if (++depth > MAX_DEPTH) return DEEP
+          isObject = next === OPEN_OBJECT
+          levels[depth] = isObject ? 1 : 0
+          mayEnd = true
+          at = skipSpace(bytes, at + 1, to)
+          continue
+        } else {
+          at = plainScalar(bytes, next, at, to)
+          if (at < 0) return BAD
+        }
+        at = skipSpace(bytes, at, to)
         if (at >= to) return BAD
         next = bytes[at] as number
       }
-      if (next === OPEN_OBJECT || next === OPEN_ARRAY) {
-        if (++depth > MAX_DEPTH) return DEEP
-        isObject = next === OPEN_OBJECT
-        levels[depth] = isObject ? 1 : 0
+      while (next === (isObject ? CLOSE_OBJECT : CLOSE_ARRAY)) {
         at++
-        expects = MEMBER_OR_END
-        continue
+        if (--depth === outerDepth) return at
+        isObject = levels[depth] === 1
+        at = skipSpace(bytes, at, to)
+        if (at >= to) return BAD
+        next = bytes[at] as number
       }
-      at = this.#scalar(bytes, at, to)
-      if (at < 0) return BAD
-      expects = COMMA_OR_END
+      if (next !== COMMA) return BAD
+      at = skipSpace(bytes, at + 1, to)
+      mayEnd = false
     }
   }
 
-  /** The index of the quote that ends a string, from behind the one that begins it on; or -1. */
+  /** The index of the quote that ends a string, from where it is not plain on; or -1. */
   #string(bytes: Uint8Array, from: number, to: number): number {
     this.#escaped = false
     for (let at = from; at < to; at++) {
@@ -235,6 +255,44 @@ export class HeaderScanner {
     }
     return BAD
   }
+}
+
+/**
+ * The index of the first byte from `from` on that is not a plain character of a string, or `to`. Four bytes at a time:
+ * a word less a constant borrows from the high bit of a byte that is too small, and only of one that was small before.
+ */
+function plainEnd(bytes: Uint8Array, view: DataView, from: number, to: number): number {
+  let at = from
+  for (const last = to - 4; at <= last; at += 4) {
+    const word = view.getInt32(at, true)
+    const quotes = word ^ 0x22222222
+    const backslashes = word ^ 0x5c5c5c5c
+    const stops =
+      ((quotes - 0x01010101) & ~quotes) |
+      ((backslashes - 0x01010101) & ~backslashes) |
+      (word - 0x20202020) |
+      word
+    if ((stops & 0x80808080) !== 0) break
+  }
+  while (at < to && STOPS[bytes[at] as number] === 0) at++
+  return at
+}
+
+/** The index of what follows a colon that stands at `from` or behind white space; or -1. */
+function colonEnd(bytes: Uint8Array, from: number, to: number): number {
+  let at = skipSpace(bytes, from, to)
+  if (at >= to || bytes[at] !== COLON) return BAD
+  at = skipSpace(bytes, at + 1, to)
+  return at < to ? at : BAD
+}
+
+/** The index behind a value that is no string, object or array; or -1. */
+function plainScalar(bytes: Uint8Array, first: number, from: number, to: number): number {
+  if (first === MINUS || (first >= ZERO && first <= NINE)) return skipNumber(bytes, from, to)
+  if (first === 0x74) return skipWord(bytes, from, to, TRUE)
+  if (first === 0x66) return skipWord(bytes, from, to, FALSE)
+  if (first === 0x6e) return skipWord(bytes, from, to, NULL)
+  return BAD
 }
 
 /** The value of a string with escapes. */

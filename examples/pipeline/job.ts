@@ -1,7 +1,7 @@
 /** The job: each batch of the topic goes into Bronze and Gold, in one commit with the position that the topic was read to. */
 import type { Lake } from 'floe'
 import { KeyedState, type StreamOptions, type StreamRun, stream } from 'floe/stream'
-import { BRONZE, BRONZE_PARTITIONS, BRONZE_SCHEMA, bronzeBatch } from './bronze.ts'
+import { BRONZE, BRONZE_PARTITIONS, BRONZE_SCHEMA, bronzeBatches } from './bronze.ts'
 import {
   type FoldCounts,
   foldEvents,
@@ -33,7 +33,7 @@ export async function startJob(
     id: STREAM_ID,
     tables: [BRONZE, GOLD],
     foreachBatch: async (batch, tx) => {
-      const rows = bronzeBatch(batch)
+      const rows = bronzeBatches(batch)
       await tx.append(BRONZE, rows)
       // A table that has these records already is passed over, and so is its state.
       if (!tx.writes(GOLD)) return

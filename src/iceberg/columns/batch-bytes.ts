@@ -28,10 +28,28 @@ export function selectedWithin(
   most: number,
   bytes: number,
 ): number {
+  const offsets: Int32Array[] = []
+  const others: Data[] = []
+  let fixed = 0
+  for (const column of columns) {
+    const { typeId } = column.type
+    if (typeId === ARROW_TYPE.Utf8 || typeId === ARROW_TYPE.Binary) {
+      offsets.push(column.valueOffsets)
+      fixed += 5
+    } else if (column.children.length > 0) others.push(column)
+    else fixed += Math.ceil(rangeBytes(column, 0, 1))
+  }
   let size = 0
   for (let count = 0; count < most; count++) {
     const row = indices[from + count] as number
-    for (const column of columns) size += rangeBytes(column, row, row + 1)
+    size += fixed
+    for (let i = 0; i < offsets.length; i++) {
+      const ends = offsets[i] as Int32Array
+      size += (ends[row + 1] as number) - (ends[row] as number)
+    }
+    for (let i = 0; i < others.length; i++) {
+      size += Math.ceil(rangeBytes(others[i] as Data, row, row + 1))
+    }
     if (size > bytes) return Math.max(1, count)
   }
   return most

@@ -65,10 +65,11 @@ export class IpcStream {
       this.#buffers.push(buffer)
       this.#used = 0
     }
-    const piece = new Uint8Array(buffer, this.#used, length)
+    const piece = Buffer.from(buffer, this.#used, length)
     let at = 0
     for (const chunk of this.#chunks) {
-      piece.set(chunk, at)
+      // `set` goes byte by byte into shared memory from a place that is not aligned as the target is.
+      piece.fill(chunk, at, at + chunk.byteLength)
       at += chunk.byteLength
     }
     this.#used += length

@@ -6,6 +6,7 @@ import { parentPort } from 'node:worker_threads'
 import * as wasm from 'parquet-wasm/esm/parquet_wasm.js'
 import { assert, type ErrorContext, isFloeError } from '../../core/errors.ts'
 import { loadArrow } from '../columns/arrow.ts'
+import { Scratch } from '../columns/scratch.ts'
 import { analyzeBatch, emptyAnalysis, type RowGroupAnalysis } from './analyze-row-group.ts'
 import { decodeRowGroup, mayExpandBeyond } from './decode-row-group.ts'
 import { encodeRowGroup } from './encode-row-group.ts'
@@ -82,8 +83,10 @@ async function analyze(ipc: Uint8Array, request: EncodeRequest): Promise<RowGrou
   return analysis
 }
 
+/** Valid until the next request. */
 function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  SCRATCH.clear()
+  const bytes = SCRATCH.take(pieces.reduce((sum, piece) => sum + piece.length, 0))
   let at = 0
   for (const piece of pieces) {
     bytes.set(piece, at)
@@ -91,6 +94,9 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
   }
   return bytes
 }
+
+/** Requests to encode have up to so many bytes as a rule; the largest batches have more. */
+const SCRATCH = new Scratch(20 * 1024 * 1024)
 
 function memoryBytes(): number {
   return wasm.wasmMemory().buffer.byteLength

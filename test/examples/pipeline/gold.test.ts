@@ -1,6 +1,6 @@
 /** Gold: the fold by definition, and that cuts into batches leave no trace. */
 import { describe, expect, it } from 'vitest'
-import { bronzeBatch } from '../../../examples/pipeline/bronze.ts'
+import { bronzeBatches } from '../../../examples/pipeline/bronze.ts'
 import type { SinkRecord } from '../../../examples/pipeline/event-sink.ts'
 import { exp2 } from '../../../examples/pipeline/exp2.ts'
 import { EventGenerator } from '../../../examples/pipeline/generator.ts'
@@ -37,7 +37,7 @@ function fold(batches: readonly (readonly RecordChunk[])[]): Map<string, VideoSt
         get: (id) => changed.get(id) ?? states.get(id),
         set: (id, state) => changed.set(id, state),
       },
-      bronzeBatch({ chunks }),
+      bronzeBatches({ chunks }),
     )
     expect(states).toEqual(before)
     for (const [id, state] of changed) states.set(id, state)
@@ -104,7 +104,7 @@ describe('foldEvents', () => {
       { ...event('v', 'view', NOW), value: null },
       event('v', 'view', NOW + VIRALITY.mostAheadMs),
     ]
-    const counts = foldEvents(states, bronzeBatch({ chunks: [chunkOf(records)] }))
+    const counts = foldEvents(states, bronzeBatches({ chunks: [chunkOf(records)] }))
     expect(counts).toEqual({ folded: 2, ignored: 7, ahead: 1 })
     expect([...states.keys()]).toEqual(['v'])
     expect(states.get('v')).toMatchObject({ counts: [2, 0, 0, 0, 0], offset: 9 })

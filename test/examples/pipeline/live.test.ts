@@ -1,6 +1,6 @@
 /** Generator, stream, tables and check together, and what the check finds when something is wrong. */
 import { describe, expect, it } from 'vitest'
-import { BRONZE, bronzeBatch } from '../../../examples/pipeline/bronze.ts'
+import { BRONZE, bronzeBatches } from '../../../examples/pipeline/bronze.ts'
 import { checkPipeline } from '../../../examples/pipeline/check.ts'
 import { EventGenerator } from '../../../examples/pipeline/generator.ts'
 import { GOLD } from '../../../examples/pipeline/gold.ts'
@@ -134,7 +134,7 @@ describe('checkPipeline finds', () => {
     const table = await lake.table(BRONZE)
     const end = topic.partitions[0]?.length as number
     await table.append(
-      bronzeBatch({ chunks: [chunkOf([record], 0, 3), chunkOf([record], 0, end)] }) as never,
+      bronzeBatches({ chunks: [chunkOf([record], 0, 3), chunkOf([record], 0, end)] }) as never,
     )
     const problems = await problemsOf(lake)
     expect(problems['every offset once in Bronze']).toEqual([
