@@ -4,6 +4,25 @@
  * {@link MAX_DEPTH}: those are refused.
  */
 import { isUtf8 } from 'node:buffer'
+import {
+  BACKSLASH,
+  BAD,
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COMMA,
+  colonEnd,
+  MINUS,
+  NINE,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  plainEnd,
+  plainScalar,
+  QUOTE,
+  skipEscape,
+  skipSpace,
+  ZERO,
+} from './json-bytes.ts'
+import { JsonShapes, shapeAt, Values } from './json-shapes.ts'
 
 /** Fields of the header. Numbers index the arrays of {@link HeaderScanner}. */
 export const Field = {
@@ -57,26 +76,8 @@ const FIELDS_OF_LENGTH: readonly (readonly number[])[] = Array.from({ length: 15
   NAMES.flatMap((name, field) => (name.length === length ? [field] : [])),
 )
 
-const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const BACKSLASH = 0x5c
-const OPEN_ARRAY = 0x5b
-const CLOSE_ARRAY = 0x5d
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
-const MINUS = 0x2d
-const ZERO = 0x30
-const NINE = 0x39
-
-/** Results in place of an index. */
-const BAD = -1
+/** In place of an index, for what is nested too deep. */
 const DEEP = -2
-
-/** 1 for bytes that a run of a string's plain characters ends at: quotes, backslashes, controls, and beyond ASCII. */
-const STOPS = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte === QUOTE || byte === BACKSLASH || byte < 0x20 || byte >= 0x80 ? 1 : 0,
-)
 
 export class HeaderScanner {
   /** The {@link Kind} of each field after {@link scan} has found an object. */
@@ -89,7 +90,9 @@ export class HeaderScanner {
   /** The bytes that were read last, and their words. */
   #bytes: Uint8Array = new Uint8Array(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
-  /** What the last string had that was not plain. */
+  readonly #shapes = new JsonShapes()
+  readonly #values = new Values()
+  /** True if the last string had escapes. */
   #escaped = false
   /** True once a byte beyond ASCII was seen in the text. */
   #wide = false
@@ -100,18 +103,49 @@ export class HeaderScanner {
       this.#bytes = bytes
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     }
+    const view = this.#view
     this.#wide = false
     this.kinds.fill(Kind.ABSENT)
+    if (this.#asBefore(bytes, view, from, to)) return this.#verdict(bytes, from, to)
+    this.#wide = false
+    this.kinds.fill(Kind.ABSENT)
+    this.#values.clear()
     const start = skipSpace(bytes, from, to)
     if (start >= to) return Verdict.NOT_JSON
     const isObject = bytes[start] === OPEN_OBJECT
     const end = isObject
-      ? this.#event(bytes, this.#view, start + 1, to)
-      : this.#value(bytes, this.#view, start, to, 0)
+      ? this.#event(bytes, view, start + 1, to)
+      : this.#value(bytes, view, start, to, 0)
     if (end === DEEP) return Verdict.TOO_DEEP
     if (end < 0 || skipSpace(bytes, end, to) < to) return Verdict.NOT_JSON
-    if (this.#wide && !isUtf8(bytes.subarray(from, to))) return Verdict.NOT_UTF8
-    return isObject ? Verdict.OBJECT : Verdict.NOT_AN_OBJECT
+    const verdict = this.#verdict(bytes, from, to)
+    if (!isObject) return verdict === Verdict.OBJECT ? Verdict.NOT_AN_OBJECT : verdict
+    if (verdict === Verdict.OBJECT) this.#shapes.add(bytes, from, to, this.#values)
+    return verdict
+  }
+
+  /** Of what is JSON but for bytes beyond ASCII. */
+  #verdict(bytes: Uint8Array, from: number, to: number): Verdict {
+    return this.#wide && !isUtf8(bytes.subarray(from, to)) ? Verdict.NOT_UTF8 : Verdict.OBJECT
+  }
+
+  /** Reads an event that has the shape of one before it: true if it has. */
+  #asBefore(bytes: Uint8Array, view: DataView, from: number, to: number): boolean {
+    let shapes = this.#shapes.first
+    let at = from
+    for (;;) {
+      const shape = shapeAt(shapes, bytes, view, at, to)
+      if (shape === undefined) return false
+      if (shape.isEnd) return true
+      at += shape.bytes.length
+      const first = bytes[at] as number
+      if (first === OPEN_OBJECT || first === OPEN_ARRAY) return false
+      const end = this.#value(bytes, view, at, to, 1)
+      if (end < 0) return false
+      if (shape.field >= 0) this.#keep(shape.field, first, at, end)
+      at = end
+      shapes = shape.next
+    }
   }
 
   /** The members of the event, from behind its brace on. */
@@ -137,6 +171,8 @@ export class HeaderScanner {
       const start = at
       at = this.#value(bytes, view, at, to, 1)
       if (at < 0) return at
+      if (first !== OPEN_OBJECT && first !== OPEN_ARRAY) this.#values.add(start, at, field)
+      else if (field >= 0) this.#values.beyond = true
       if (field >= 0) this.#keep(field, first, start, at)
       at = skipSpace(bytes, at, to)
       if (at >= to) return BAD
@@ -206,6 +242,7 @@ export class HeaderScanner {
           if (at < 0) return BAD
           next = bytes[at] as number
         }
+        const start = at
         if (next === QUOTE) {
           let end = plainEnd(bytes, view, at + 1, to)
           if (end >= to || bytes[end] !== QUOTE) end = this.#string(bytes, end, to)
@@ -222,6 +259,7 @@ export class HeaderScanner {
           at = plainScalar(bytes, next, at, to)
           if (at < 0) return BAD
         }
+        this.#values.add(start, at, -1)
         at = skipSpace(bytes, at, to)
         if (at >= to) return BAD
         next = bytes[at] as number
@@ -257,44 +295,6 @@ export class HeaderScanner {
   }
 }
 
-/**
- * The index of the first byte from `from` on that is not a plain character of a string, or `to`. Four bytes at a time:
- * a word less a constant borrows from the high bit of a byte that is too small, and only of one that was small before.
- */
-function plainEnd(bytes: Uint8Array, view: DataView, from: number, to: number): number {
-  let at = from
-  for (const last = to - 4; at <= last; at += 4) {
-    const word = view.getInt32(at, true)
-    const quotes = word ^ 0x22222222
-    const backslashes = word ^ 0x5c5c5c5c
-    const stops =
-      ((quotes - 0x01010101) & ~quotes) |
-      ((backslashes - 0x01010101) & ~backslashes) |
-      (word - 0x20202020) |
-      word
-    if ((stops & 0x80808080) !== 0) break
-  }
-  while (at < to && STOPS[bytes[at] as number] === 0) at++
-  return at
-}
-
-/** The index of what follows a colon that stands at `from` or behind white space; or -1. */
-function colonEnd(bytes: Uint8Array, from: number, to: number): number {
-  let at = skipSpace(bytes, from, to)
-  if (at >= to || bytes[at] !== COLON) return BAD
-  at = skipSpace(bytes, at + 1, to)
-  return at < to ? at : BAD
-}
-
-/** The index behind a value that is no string, object or array; or -1. */
-function plainScalar(bytes: Uint8Array, first: number, from: number, to: number): number {
-  if (first === MINUS || (first >= ZERO && first <= NINE)) return skipNumber(bytes, from, to)
-  if (first === 0x74) return skipWord(bytes, from, to, TRUE)
-  if (first === 0x66) return skipWord(bytes, from, to, FALSE)
-  if (first === 0x6e) return skipWord(bytes, from, to, NULL)
-  return BAD
-}
-
 /** The value of a string with escapes. */
 export function unescapeJson(bytes: Uint8Array, start: number, end: number): string {
   return JSON.parse(`"${utf8(bytes, start, end)}"`) as string
@@ -314,62 +314,6 @@ export function jsonNumber(bytes: Uint8Array, start: number, end: number): numbe
 
 function utf8(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
-}
-
-function skipSpace(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to) {
-    const byte = bytes[at] as number
-    if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break
-    at++
-  }
-  return at
-}
-
-/** The index of the last byte of an escape whose backslash is at `from`; or -1. */
-function skipEscape(bytes: Uint8Array, from: number, to: number): number {
-  if (from + 1 >= to) return BAD
-  const letter = bytes[from + 1] as number
-  if (letter !== 0x75) return SIMPLE_ESCAPES.includes(letter) ? from + 1 : BAD
-  if (from + 5 >= to) return BAD
-  for (let at = from + 2; at < from + 6; at++) {
-    const byte = (bytes[at] as number) | 0x20
-    const isDigit = (bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE
-    if (!isDigit && (byte < 0x61 || byte > 0x66)) return BAD
-  }
-  return from + 5
-}
-
-const SIMPLE_ESCAPES = Buffer.from('"\\/bfnrt')
-const TRUE = Buffer.from('true')
-const FALSE = Buffer.from('false')
-const NULL = Buffer.from('null')
-
-function skipWord(bytes: Uint8Array, from: number, to: number, word: Uint8Array): number {
-  if (from + word.length > to) return BAD
-  for (let i = 1; i < word.length; i++) if (bytes[from + i] !== word[i]) return BAD
-  return from + word.length
-}
-
-function skipNumber(bytes: Uint8Array, from: number, to: number): number {
-  let at = bytes[from] === MINUS ? from + 1 : from
-  if (at >= to) return BAD
-  if (bytes[at] === ZERO) at++
-  else if ((at = skipDigits(bytes, at, to)) < 0) return BAD
-  if (at < to && bytes[at] === 0x2e && (at = skipDigits(bytes, at + 1, to)) < 0) return BAD
-  if (at < to && ((bytes[at] as number) | 0x20) === 0x65) {
-    at++
-    if (at < to && (bytes[at] === MINUS || bytes[at] === 0x2b)) at++
-    at = skipDigits(bytes, at, to)
-  }
-  return at
-}
-
-/** The index behind one digit or more; or -1. */
-function skipDigits(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to && (bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE) at++
-  return at === from ? BAD : at
 }
 
 /** The field of a name, or -1. */

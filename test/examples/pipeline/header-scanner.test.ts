@@ -134,6 +134,8 @@ describe('the header scanner agrees with JSON.parse', () => {
     fc.assert(
       fc.property(event, fc.array(change, { minLength: 1, maxLength: 3 }), (text, changes) => {
         let bytes = Buffer.from(text)
+        // The scanner knows the shape of the text from then on.
+        expect(scanned(bytes)).toEqual(parsed(bytes))
         for (const { at, byte, how } of changes) {
           const i = at % (bytes.length + 1)
           if (how === 'cut') bytes = bytes.subarray(0, i)
@@ -143,7 +145,31 @@ describe('the header scanner agrees with JSON.parse', () => {
             bytes = Buffer.concat([bytes.subarray(0, i), Buffer.from(put), rest])
           }
         }
-        expect(scanned(bytes)).toEqual(parsed(bytes))
+        for (let i = 0; i < 2; i++) expect(scanned(bytes)).toEqual(parsed(bytes))
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('on texts that have the shape of one before them, with other values', () => {
+    const fields = [...FIELD_NAMES, 'payload', 'ünused']
+    const scalar = fc.oneof(textOf, number, fc.constantFrom('true', 'false', 'null', '{}', '[1]'))
+    const texts = fc
+      .tuple(fc.shuffledSubarray(fields, { minLength: 1 }), space)
+      .chain(([names, s]) =>
+        fc.array(fc.tuple(...names.map(() => scalar)), { minLength: 2, maxLength: 5 }).map((rows) =>
+          rows.map((values) => {
+            const members = names.map((n, i) => `"${n}":${s}${values[i]}`)
+            return `{${members.slice(0, -1).join(',')}${members.length > 1 ? ',' : ''}"more":{"list":[1,${values[0]}]},${members.at(-1)}}`
+          }),
+        ),
+      )
+    fc.assert(
+      fc.property(texts, (list) => {
+        for (const text of list) {
+          const bytes = Buffer.from(text)
+          expect(scanned(bytes)).toEqual(parsed(bytes))
+        }
       }),
       { numRuns: RUNS },
     )
