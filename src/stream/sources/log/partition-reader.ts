@@ -252,7 +252,7 @@ export class PartitionReader {
         stop = 'budget'
         break
       }
-      if (crc32c(block, at + 4, at + length) !== view.getUint32(at, true)) {
+      if (crc32c(view, at + 4, at + length) !== view.getUint32(at, true)) {
         stop = 'damage'
         break
       }
@@ -431,7 +431,7 @@ export class PartitionReader {
 /** A call of the system for each value costs more than its bytes do, if they are few. */
 function copy(from: Buffer, start: number, end: number, to: Uint8Array, at: number): void {
   if (end - start > 48) {
-    from.copy(to, at, start, end)
+    to.set(new Uint8Array(from.buffer, from.byteOffset + start, end - start), at)
     return
   }
   for (let i = start, j = at; i < end; i++, j++) to[j] = from[i] as number
