@@ -306,6 +306,7 @@ export class LogProducer {
         send.resolve(at)
       }
       this.#onChange()
+      await settled(writers.map((writer) => writer.markSynced()))
     } catch (error) {
       // What a failed write or sync has left in the file is found out by opening it anew.
       this.#failure = isFloeError(error) ? error : translate(this.#log, error, 'STORE_UNAVAILABLE')

@@ -15,6 +15,7 @@ import {
   segmentBases,
   segmentPath,
 } from './segments.ts'
+import { syncedBytes } from './synced-mark.ts'
 import { partitionFolder, readTopic, type Topic } from './topic-folder.ts'
 
 export interface Take {
@@ -98,7 +99,7 @@ export class PartitionReader {
       if (file === undefined) continue
       try {
         const index = new SegmentIndex()
-        const place = await scanSegment(file, { ...where, base, path }, index, wanted, false)
+        const place = await scanSegment(file, { ...where, folder, base }, index, wanted, false)
         const end = Math.min(
           place.offset,
           view.limit(topic.name, topic.uuid, partition) ?? place.offset,
@@ -173,8 +174,7 @@ export class PartitionReader {
     for (;;) {
       const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
       const base = bases.at(-1) as number
-      const path = segmentPath(this.#folder, base)
-      const file = await openIfThere(path)
+      const file = await openIfThere(segmentPath(this.#folder, base))
       if (file === undefined) continue
       try {
         let index = this.#indexes.get(base)
@@ -182,7 +182,8 @@ export class PartitionReader {
           this.#indexes.clear()
           this.#indexes.set(base, (index = new SegmentIndex()))
         }
-        const where = { topic: this.topic, partition: this.partition, base, path }
+        const { topic, partition } = this
+        const where = { topic, partition, folder: this.#folder, base }
         return (await scanSegment(file, where, index, Number.POSITIVE_INFINITY, true)).offset
       } finally {
         await file.close()
@@ -406,9 +407,14 @@ export class PartitionReader {
     return crc === wanted
   }
 
-  /** Whether records follow what is no whole one: then it will never be one. */
+  /** Whether what is no whole record will never be one: it was synced; where that is not known, records follow it. */
   async #isDamage(): Promise<boolean> {
-    if (await hasFrameAfter(this.#file, this.#position, this.#offset - this.#base)) return true
+    const synced = await syncedBytes(this.#folder, this.#base)
+    if (synced !== undefined && this.#position < synced) return true
+    const relative = this.#offset - this.#base
+    if (synced === undefined && (await hasFrameAfter(this.#file, this.#position, relative))) {
+      return true
+    }
     const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
     return bases.some((base) => base > this.#base)
   }

@@ -11,6 +11,7 @@ import {
   segmentBases,
   segmentPath,
 } from './segments.ts'
+import { removeSyncedMark, SyncedMark } from './synced-mark.ts'
 import { partitionFolder, type Topic } from './topic-folder.ts'
 
 export interface WriterOptions {
@@ -28,6 +29,8 @@ export class PartitionWriter {
   readonly #options: WriterOptions
   readonly #folder: string
   readonly #frames = new FrameWriter()
+  /** Undefined in a log that does not sync. */
+  readonly #mark: SyncedMark | undefined
   #file: FileHandle
   #base: number
   #position: number
@@ -38,10 +41,17 @@ export class PartitionWriter {
 
   private constructor(
     options: WriterOptions,
-    at: { file: FileHandle; base: number; position: number; next: number },
+    at: {
+      file: FileHandle
+      base: number
+      position: number
+      next: number
+      mark: SyncedMark | undefined
+    },
   ) {
     this.#options = options
     this.#folder = partitionFolder(options.log, options.topic.name, options.partition)
+    this.#mark = at.mark
     this.#file = at.file
     this.#base = at.base
     this.#position = at.position
@@ -50,9 +60,9 @@ export class PartitionWriter {
   }
 
   /**
-   * Opens a partition at its end. What a crash left of the last record is cut off, and what was written without a sync
-   * is synced.
-   * @throws CORRUPT_RECORDS for damage in the last segment that whole records follow
+   * Opens a partition at its end. What a crash left of writes that were not synced is cut off where the first of it is
+   * no whole record, and what is whole is synced.
+   * @throws CORRUPT_RECORDS for damage in the last segment that {@link scanSegment} does not take for such a write
    */
   static async open(options: WriterOptions): Promise<PartitionWriter> {
     const { topic, partition, sync } = options
@@ -60,17 +70,22 @@ export class PartitionWriter {
     const base = (await segmentBases(folder)).at(-1)
     // A topic is made with a first segment: without one records are lost, and offsets must not begin anew.
     if (base === undefined) throw corruptRecords({ topic: topic.name, partition }, 0, folder, 0)
-    const path = segmentPath(folder, base)
-    const file = await open(path, 'r+')
+    const file = await open(segmentPath(folder, base), 'r+')
     try {
-      const where = { topic: topic.name, partition, base, path }
+      const where = { topic: topic.name, partition, folder, base }
       const end = await scanSegment(file, where, new SegmentIndex(), Number.POSITIVE_INFINITY, true)
       if (end.rest > 0) await file.truncate(end.position)
+      let mark: SyncedMark | undefined
       if (sync) {
         await file.sync()
+        mark = await SyncedMark.create(folder, base, end.position)
+        await syncFolder(folder)
+      } else if (await removeSyncedMark(folder)) {
+        // What is appended from now on is acknowledged without a sync: no mark may say that it never was.
         await syncFolder(folder)
       }
-      return new PartitionWriter(options, { file, base, position: end.position, next: end.offset })
+      const { position, offset: next } = end
+      return new PartitionWriter(options, { file, base, position, next, mark })
     } catch (error) {
       await file.close()
       throw error
@@ -116,7 +131,13 @@ export class PartitionWriter {
     this.#end = this.#next
   }
 
+  /** Notes that all that was written is synced: after {@link sync}, which needs not wait for it. */
+  async markSynced(): Promise<void> {
+    await this.#mark?.move(this.#base, this.#position)
+  }
+
   async close(): Promise<void> {
+    await this.#mark?.close()
     await this.#file.close()
   }
 

@@ -1,8 +1,10 @@
 /** Segment files of a partition: `<base offset>.log`. Each goes on where the one before it ends. */
 import { type FileHandle, readdir, stat, unlink } from 'node:fs/promises'
+import type { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
 import { frameAt, HEAD_BYTES } from './frame.ts'
 import { corruptRecords } from './log-errors.ts'
+import { syncedBytes } from './synced-mark.ts'
 
 export interface PartitionName {
   readonly topic: string
@@ -64,18 +66,21 @@ export interface SegmentPlace {
 }
 
 /**
- * Goes through a segment from a known place to an offset, or to the end of its whole frames.
+ * Goes through a segment from a known place to an offset, or to the end of its whole frames. What follows them is a
+ * write that was not ended, if it lies behind what is known to be synced.
  * @param verify compares checksums. Without it a damaged record is passed over if its length is sound: what lies before
  *   the offset to read is not the reader's matter.
- * @throws CORRUPT_RECORDS for damage that whole frames follow.
+ * @throws CORRUPT_RECORDS for damage of what was synced; where that is not known, for damage that whole frames follow.
  */
 export async function scanSegment(
   file: FileHandle,
-  where: PartitionName & { readonly base: number; readonly path: string },
+  where: PartitionName & { readonly folder: string; readonly base: number },
   index: SegmentIndex,
   until: number,
   verify: boolean,
 ): Promise<SegmentPlace> {
+  // Before it is read what must be whole: a producer goes on meanwhile.
+  const synced = await syncedBytes(where.folder, where.base)
   const from = index.before(until - where.base)
   let { relativeOffset, position } = from
   let block = Buffer.allocUnsafe(BLOCK_BYTES)
@@ -108,8 +113,12 @@ export async function scanSegment(
     }
     const { size } = await file.stat()
     const rest = Math.max(0, size - position)
-    if (rest > 0 && (await hasFrameAfter(file, position, relativeOffset))) {
-      if (suspected === position) throw corruptRecords(where, offset, where.path, position)
+    const corrupt = (): FloeError =>
+      corruptRecords(where, offset, segmentPath(where.folder, where.base), position)
+    if (synced !== undefined) {
+      if (position < synced) throw corrupt()
+    } else if (rest > 0 && (await hasFrameAfter(file, position, relativeOffset))) {
+      if (suspected === position) throw corrupt()
       // Another process may have ended the record meanwhile, and have written the next one.
       suspected = position
       continue
