@@ -49,7 +49,7 @@ const OWNERS: ReadonlyArray<{ module: RegExp; owner: RegExp; why: string }> = [
   },
   {
     module: /^node:(net|http|https|dgram|tls)/,
-    owner: /^io\/|^serve\/|^observe\//,
+    owner: /^io\/|^serve\/|^observe\/|^stream\/sources\/kafka\/socket-factory\.ts$/,
     why: 'no network in the core',
   },
   { module: /^node:timers/, owner: /^core\/runtime/, why: 'time goes through Runtime' },

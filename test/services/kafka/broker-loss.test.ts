@@ -18,13 +18,17 @@ import { type KafkaServer, startKafka } from './start.js'
 describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
   let server: KafkaServer
   let client: Client
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
 
   beforeAll(async () => {
+    process.on('warning', onWarning)
     server = await startKafka(KAFKA_FOLDER, WORK)
     client = new Client(server.url)
     await client.connect()
   })
   afterAll(async () => {
+    process.off('warning', onWarning)
     await client.disconnect()
     await server.stop()
   })
@@ -46,11 +50,11 @@ describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
       const topic = `lost-${mode}`
       await client.createTopic(topic, 2)
       await produce(topic, 0, 100)
-      const warnings: string[] = []
+      const told: string[] = []
       const reader = await source(server.url, {
         topics: topic,
         assignment: mode === 'assignment' ? { ordinal: 0, of: 1 } : 'group',
-        onWarning: (message) => warnings.push(message),
+        onWarning: (message) => told.push(message),
       }).open(openOptions())
       const follower = new Follower()
       await readUntil(reader, follower, () => follower.seen.length >= 200)
@@ -110,5 +114,9 @@ describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
       code: 'SOURCE_UNAVAILABLE',
     })
     await server.start()
+  })
+
+  it('leaves no listeners that Node warns of, however often it was tried to reach', () => {
+    expect(warnings.map(({ name, message }) => `${name}: ${message}`)).toEqual([])
   })
 })

@@ -80,6 +80,7 @@ export class KafkaReader implements SourceReader {
   #held: Held[] = []
   #heldBytes = 0
   #decoding = false
+  #retrying = false
   #failure: FloeError | undefined
   #wake: (() => void) | undefined
 
@@ -377,12 +378,29 @@ export class KafkaReader implements SourceReader {
       this.fail(unavailable(what, forMs, error))
       return
     }
-    const delay = Math.min(MOST_RETRY_MS, RETRY_MS + forMs / 4)
-    reading.retryAtMs = now + delay
-    void this.#runtime.sleep(delay + 1, this.#ending.signal).then(
-      () => this.#fetchAll(),
-      () => {},
-    )
+    reading.retryAtMs = now + Math.min(MOST_RETRY_MS, RETRY_MS + forMs / 4)
+    void this.#retry()
+  }
+
+  /** One wait for all partitions that were put off, however many a broker leads. */
+  async #retry(): Promise<void> {
+    if (this.#retrying) return
+    this.#retrying = true
+    try {
+      for (;;) {
+        const now = this.#runtime.monotonicMs()
+        const later = [...this.#readings.values()].filter(({ retryAtMs }) => retryAtMs > now)
+        if (later.length === 0) break
+        const next = Math.min(...later.map(({ retryAtMs }) => retryAtMs))
+        // One that is put off meanwhile may be due before it.
+        await this.#runtime.sleep(Math.min(RETRY_MS, next - now + 1), this.#ending.signal)
+        this.#fetchAll()
+      }
+    } catch (error) {
+      if (!this.#ending.signal.aborted) this.fail(error as FloeError)
+    } finally {
+      this.#retrying = false
+    }
   }
 
   /** A broker has answered with an error for one partition. True if no other leader needs to be looked for. */

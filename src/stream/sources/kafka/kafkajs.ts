@@ -2,6 +2,7 @@
 import type { Kafka, KafkaConfig } from 'kafkajs'
 import { FloeError } from '../../../core/errors.ts'
 import { decodeFetchAnswer, type FetchAnswer } from './fetch-answer.ts'
+import { socketFactory } from './socket-factory.ts'
 
 /** Brokers as kafkajs has them: a connection for fetches and one for the rest. */
 export interface KafkaJsBroker {
@@ -71,7 +72,7 @@ export async function createKafka(config: KafkaConfig): Promise<Kafka> {
       { cause },
     )
   }
-  return new module.Kafka(config)
+  return new module.Kafka({ ...config, socketFactory: socketFactory(config.socketFactory) })
 }
 
 /**
