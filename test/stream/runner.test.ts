@@ -12,6 +12,7 @@ import {
 } from '../../src/stream/index.ts'
 import { errorOf, rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
+import { ReadsStore } from '../support/reads-store.ts'
 import { expectExact, fill, job, options, RAW, raw, TOTALS, tables } from './job.ts'
 import { MemorySource } from './memory-source.ts'
 
@@ -52,6 +53,20 @@ describe('a stream', () => {
       results.push(rows.map((r) => [r['key'], r['count'], r['sum']].join(' ')).sort())
     }
     for (const result of results) expect(result).toEqual(results[0])
+  })
+
+  it('reads no metadata file once it has begun', async () => {
+    const store = new ReadsStore(systemRuntime)
+    await tables(await memoryLake({ store }))
+    // As after a restart: what the first batch needs is read.
+    const lake = await memoryLake({ store })
+    const source = new MemorySource(3)
+    fill(source, 0, 300)
+    const reads: number[] = []
+    const onProgress = (): void => void reads.push(store.takeMetadataReads().length)
+    await stream(options(lake, source, { maxBatchRows: 30, onProgress })).done
+    expect(reads).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    await expectExact(lake, source)
   })
 
   it('takes batches by bytes, and one record that is larger alone', async () => {

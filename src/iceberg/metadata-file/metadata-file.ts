@@ -23,6 +23,7 @@ export function decodeMetadataFile(bytes: Uint8Array, what: string, limits: Limi
   checkLimit(limits, 'metadataBytes', bytes.length, `The metadata file ${what}`)
   const plain = decompressed(bytes, what, limits)
   const metadata = metadataFromJson(parseJsonBytes(plain, what, limits.nestingDepth * 2), what)
+  jsonSizes.set(metadata, plain.length)
   for (const schema of metadata.schemas) {
     let fields = 0
     visitFieldIds(schema, () => fields++)
@@ -33,9 +34,23 @@ export function decodeMetadataFile(bytes: Uint8Array, what: string, limits: Limi
 
 /** The bytes of a metadata file, compressed as the table's properties say. @throws UNSUPPORTED_CODEC */
 export function encodeMetadataFile(metadata: TableMetadata): Uint8Array {
-  const plain = encodeJson(metadataToJson(metadata, rememberedJson))
+  const plain = encodeMetadataJson(metadata)
   return metadataCodec(metadata.properties) === 'gzip' ? gzipSync(plain) : plain
 }
+
+/** The JSON of metadata of version 2 or 3 in UTF-8. @throws FORMAT_VERSION for version 1 */
+export function encodeMetadataJson(metadata: TableMetadata): Uint8Array {
+  const json = encodeJson(metadataToJson(metadata, rememberedJson))
+  jsonSizes.set(metadata, json.length)
+  return json
+}
+
+/** Bytes of the JSON that metadata was read from or encoded to, before compression; undefined for metadata that was neither. */
+export function metadataJsonBytes(metadata: TableMetadata): number | undefined {
+  return jsonSizes.get(metadata)
+}
+
+const jsonSizes = new WeakMap<TableMetadata, number>()
 
 /**
  * Each metadata file has the snapshots and logs of the one before, which never change: their bytes are made once.

@@ -25,7 +25,7 @@ import { checkRequirements } from '../spec/requirements.ts'
 import type { MetadataUpdate, TableRequirement } from '../spec/updates.ts'
 import { type Environment, requestOptions } from './environment.ts'
 import { metadataFolder } from './locations.ts'
-import { noSuchTable, readTableState, type TableState } from './table-state.ts'
+import { keepTableState, noSuchTable, readTableState, type TableState } from './table-state.ts'
 
 /** Key in snapshot summaries that carries the id of the commit, the same in every attempt (item 112). */
 export const COMMIT_ID_KEY = 'floe.commit-id'
@@ -149,6 +149,8 @@ export async function commitChanges(
       throw error
     }
     if (outcome.status === 'committed') {
+      // Not earlier: a location whose commit was lost, or may have been, is not to be found by anybody.
+      for (const state of next) if (state !== null) keepTableState(env, state)
       await deleteOldMetadata(env, bases, next)
       return { commitId, attempts: number, states: next }
     }

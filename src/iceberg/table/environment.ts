@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../io/store.ts'
 import type { ManifestEntry, ManifestFile } from '../manifest/entry.ts'
 import type { ParquetPool } from '../parquet/worker-pool.ts'
 import type { PositionBitmap } from '../puffin/position-bitmap.ts'
+import type { TableState } from './table-state.ts'
 import type { UpsertEngine } from './upsert-engine.ts'
 
 export interface Environment extends Caches {
@@ -21,6 +22,12 @@ export interface Environment extends Caches {
 
 /** What is kept of files that never change. */
 export interface Caches {
+  /**
+   * The latest version of each table that this process has read or committed, by the table's name. The catalog's pointer
+   * decides whether it is still the latest: only a state of the very location that the pointer names is used. That is
+   * right even if the file is damaged or gone by now, since it never changes while it is there; fsck reads the file.
+   */
+  readonly tables: LruCache<string, TableState>
   /** Manifest lists by path: they are immutable and each commit reads its parent's. */
   readonly manifestLists: LruCache<string, readonly ManifestFile[]>
   /** Manifest entries by manifest path, for operations that change files; scans plan without it. */
@@ -34,6 +41,7 @@ export interface Caches {
 /** Empty caches of bounded memory. */
 export function newCaches(): Caches {
   return {
+    tables: new LruCache(128 * MIB),
     manifestLists: new LruCache(16 * MIB),
     manifests: new LruCache(64 * MIB),
     deletes: new LruCache(64 * MIB),

@@ -272,15 +272,9 @@ export class Lake {
 
   /** Removes a table from the catalog. Its files stay. @throws NO_SUCH_TABLE, READ_ONLY */
   async dropTable(name: string): Promise<void> {
-    const table = await this.table(name)
-    const identifier = parseIdentifier(name)
-    const staged: TableState = {
-      identifier,
-      metadataLocation: table.metadataLocation,
-      metadata: table.metadata,
-    }
+    const { state: staged } = await this.table(name)
     await commitChanges(this.#env, this.#catalog, [
-      { identifier, staged, plan: async () => 'drop' as const },
+      { identifier: staged.identifier, staged, plan: async () => 'drop' as const },
     ])
   }
 

@@ -1,17 +1,17 @@
 /** A table at one metadata version: what a handle holds and what a commit is built on. */
 import { FloeError } from '../../core/errors.ts'
-import type { ObjectStore } from '../../io/store.ts'
 import type { TableIdentifier } from '../catalog/catalog.ts'
 import { identifierText } from '../catalog/identifier.ts'
-import { decodeMetadataFile } from '../metadata-file/metadata-file.ts'
+import { decodeMetadataFile, metadataJsonBytes } from '../metadata-file/metadata-file.ts'
 import type { TableMetadata } from '../spec/metadata.ts'
 import type { PartitionSpec } from '../spec/partition-spec.ts'
 import { findSnapshot } from '../spec/refs.ts'
 import type { Schema } from '../spec/schema.ts'
 import type { Snapshot } from '../spec/snapshot.ts'
 import type { SortOrder } from '../spec/sort-order.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, requestOptions } from './environment.ts'
 
+/** Never changed: handles, transactions and what is kept in memory share it. */
 export interface TableState {
   readonly identifier: TableIdentifier
   readonly metadataLocation: string
@@ -19,24 +19,32 @@ export interface TableState {
 }
 
 /**
- * Reads a table's metadata.
+ * A table's state at the metadata location that its catalog names, from memory if it is there.
  * @throws FILE_NOT_FOUND, BAD_METADATA, BAD_JSON, FORMAT_VERSION, LIMIT_EXCEEDED
  */
 export async function readTableState(
   env: Environment,
   identifier: TableIdentifier,
   metadataLocation: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly store?: ObjectStore } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<TableState> {
-  const bytes = await (options.store ?? env.store).get(metadataLocation, {
+  const kept = env.tables.get(identifierText(identifier))
+  if (kept?.metadataLocation === metadataLocation) return kept
+  const bytes = await env.store.get(metadataLocation, {
     maxBytes: env.limits.metadataBytes,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...requestOptions(options.signal),
   })
-  return {
-    identifier,
-    metadataLocation,
-    metadata: decodeMetadataFile(bytes, metadataLocation, env.limits),
-  }
+  const metadata = decodeMetadataFile(bytes, metadataLocation, env.limits)
+  const state: TableState = { identifier, metadataLocation, metadata }
+  keepTableState(env, state)
+  return state
+}
+
+/** Keeps what the catalog is known to have named. What parsed JSON takes in memory is estimated from its size. */
+export function keepTableState(env: Environment, state: TableState): void {
+  const jsonBytes = metadataJsonBytes(state.metadata)
+  if (jsonBytes === undefined) return
+  env.tables.set(identifierText(state.identifier), state, jsonBytes * 4)
 }
 
 /** @throws NO_SUCH_TABLE */

@@ -256,7 +256,7 @@ export class Table<R = Row, I = Record<string, unknown>> {
    * @see docs/fsck.md
    */
   fsck(options: FsckOptions = {}): Promise<FsckReport> {
-    return runFsck(this.#env, this.#state, options)
+    return runFsck(this.#env, { state: this.#state, reread: this.#catalog !== null }, options)
   }
 
   /** Frees what was opened for this handle alone. Handles of a lake share the lake's. Idempotent. */

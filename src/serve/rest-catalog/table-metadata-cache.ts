@@ -1,8 +1,7 @@
 /** The JSON of tables' metadata as it is sent. A version never changes, so its bytes are made once. */
-import { encodeJson } from '../../core/json.ts'
 import { LruCache } from '../../core/lru.ts'
+import { encodeMetadataJson } from '../../iceberg/metadata-file/metadata-file.ts'
 import type { TableMetadata } from '../../iceberg/spec/metadata.ts'
-import { metadataToJson } from '../../iceberg/spec/metadata-json.ts'
 import type { ServedLake } from './options.ts'
 
 /** Which snapshots are sent: all, or those that branches and tags name. */
@@ -33,7 +32,7 @@ export class TableMetadataCache {
     if (kept !== undefined) return kept
     const { metadata, metadataLocation } = await this.#lake.table(name)
     const shown = mode === 'all' ? metadata : withReferencedSnapshots(metadata)
-    const version = { location: metadataLocation, json: encodeJson(metadataToJson(shown)) }
+    const version = { location: metadataLocation, json: encodeMetadataJson(shown) }
     this.#cache.set(cacheKey(metadataLocation, mode), version, version.json.length)
     return version
   }

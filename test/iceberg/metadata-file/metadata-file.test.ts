@@ -6,6 +6,7 @@ import {
   decodeMetadataFile,
   encodeMetadataFile,
   metadataFileVersion,
+  metadataJsonBytes,
   nextMetadataFileName,
 } from '../../../src/iceberg/metadata-file/metadata-file.ts'
 import { errorOf } from '../../support/expect-error.ts'
@@ -50,6 +51,15 @@ describe('round trip', () => {
     expect([...bytes.slice(0, 2)]).toEqual([0x1f, 0x8b])
     expect(gunzipSync(bytes)[0]).toBe(0x7b)
     expect(decodeMetadataFile(bytes, FILE, limits)).toEqual(m)
+  })
+
+  it('tells the size of the JSON, however it is stored', () => {
+    const m = newTable({ properties: GZIP })
+    expect(metadataJsonBytes(m)).toBe(undefined)
+    const bytes = encodeMetadataFile(m)
+    const size = gunzipSync(bytes).length
+    expect(metadataJsonBytes(m)).toBe(size)
+    expect(metadataJsonBytes(decodeMetadataFile(bytes, FILE, limits))).toBe(size)
   })
 
   it('zstd is read', () => {

@@ -6,7 +6,7 @@ import type { ContentFile, ManifestEntry, ManifestFile } from '../../manifest/en
 import { isVector } from '../deletes/delete-index.ts'
 import type { Environment } from '../environment.ts'
 import { loadManifest, loadManifestList } from '../manifest-files.ts'
-import { currentSchema, type TableState } from '../table-state.ts'
+import { currentSchema, readTableState, type TableState } from '../table-state.ts'
 import { checkDeletes } from './check-deletes.ts'
 import { checkBounds, checkExists } from './check-files.ts'
 import { checkMetadata } from './check-metadata.ts'
@@ -25,22 +25,27 @@ import {
 /** Every how many-th data file is read when data is sampled. */
 const SAMPLE_FILES = 8
 
+/** @param subject reread: the state may be from memory; false for one that was read from its file, which may lie where nothing else is read. */
 export async function runFsck(
   shared: Environment,
-  state: TableState,
+  subject: { readonly state: TableState; readonly reread: boolean },
   options: FsckOptions,
 ): Promise<FsckReport> {
   // What is checked is what the store has, not what a writer of this process believes to have written.
   const env = {
     ...shared,
+    tables: new LruCache(0),
     manifestLists: new LruCache(0),
     manifests: new LruCache(0),
     deletes: new LruCache(0),
   } as Environment
   const started = env.runtime.monotonicMs()
-  const { metadata } = state
   const { signal } = options
   const findings = new FsckFindings()
+  const state = subject.reread
+    ? await storedState(env, subject.state, findings, signal)
+    : subject.state
+  const { metadata } = state
   checkMetadata(metadata, findings)
   const snapshots =
     options.allSnapshots === false
@@ -114,6 +119,22 @@ export async function runFsck(
     manifests: known.size,
     files: dataFiles.size,
     durationMs: env.runtime.monotonicMs() - started,
+  }
+}
+
+/** The state as the store has it; if its file cannot be read, what else there is to check is told by the one in memory. */
+async function storedState(
+  env: Environment,
+  state: TableState,
+  findings: FsckFindings,
+  signal: AbortSignal | undefined,
+): Promise<TableState> {
+  const { identifier, metadataLocation } = state
+  try {
+    return await readTableState(env, identifier, metadataLocation, { signal })
+  } catch (error) {
+    report(error, undefined, findings, metadataLocation)
+    return state
   }
 }
 
