@@ -34,17 +34,20 @@ export async function startJob(
     tables: [BRONZE, GOLD],
     foreachBatch: async (batch, tx) => {
       const rows = bronzeBatches(batch)
-      await tx.append(BRONZE, rows)
-      // A table that has these records already is passed over, and so is its state.
-      if (!tx.writes(GOLD)) return
-      const states = await videos.open(tx)
-      const counts = foldEvents(states, rows)
-      await tx.upsert(GOLD, goldBatch(states.changed()))
-      tx.onCommit(() => {
-        folded.folded += counts.folded
-        folded.ignored += counts.ignored
-        folded.ahead += counts.ahead
-      })
+      const fold = async (): Promise<void> => {
+        // A table that has these records already is passed over, and so is its state.
+        if (!tx.writes(GOLD)) return
+        const states = await videos.open(tx)
+        const counts = foldEvents(states, rows)
+        await tx.upsert(GOLD, goldBatch(states.changed()))
+        tx.onCommit(() => {
+          folded.folded += counts.folded
+          folded.ignored += counts.ignored
+          folded.ahead += counts.ahead
+        })
+      }
+      // Files of one table are encoded and synced while those of the other are made.
+      await Promise.all([tx.append(BRONZE, rows), fold()])
     },
   })
   return { run, folded }

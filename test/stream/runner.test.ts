@@ -69,6 +69,44 @@ describe('a stream', () => {
     await expectExact(lake, source)
   })
 
+  it('takes changes of its tables at the same time, and keeps no file of those that go on when one fails', async () => {
+    const store = new MemoryStore(systemRuntime)
+    const lake = await memoryLake({ store })
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 100)
+    const dataFiles = async (): Promise<string[]> => {
+      const found: string[] = []
+      for await (const { path } of store.list('memory://lake/')) {
+        if (path.endsWith('.parquet')) found.push(path)
+      }
+      return found
+    }
+    let appended: Promise<unknown> = Promise.resolve()
+    let goOn = (): void => undefined
+    const failed = new Promise<void>((resolve) => (goOn = resolve))
+    const both = (key: unknown) => async (batch: StreamBatch, tx: StreamTransaction) => {
+      async function* rows() {
+        await failed
+        for (const { partition, offset } of batch.records()) {
+          yield { source_partition: partition, source_offset: offset }
+        }
+      }
+      appended = tx.append(RAW, rows())
+      const total = { key, count: batch.rows, sum: 0 }
+      await Promise.all([appended, tx.upsert(TOTALS, [total as never])])
+    }
+    const failing = stream(options(lake, source, { foreachBatch: both(null) }))
+    await rejectionOf('NULL_KEY', failing.done)
+    goOn()
+    await rejectionOf('HANDLE_CLOSED', appended)
+    expect(await dataFiles()).toEqual([])
+    await stream(options(lake, source, { foreachBatch: both('all') })).done
+    expect(await (await lake.table(RAW)).scan().count()).toBe(100)
+    expect(await (await lake.table(TOTALS)).scan().toArray()).toMatchObject([{ count: 100n }])
+    expect(await dataFiles()).toHaveLength(2)
+  })
+
   it('takes batches by bytes, and one record that is larger alone', async () => {
     const lake = await memoryLake()
     await tables(lake)

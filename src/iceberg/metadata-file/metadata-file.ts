@@ -53,7 +53,7 @@ export function metadataJsonBytes(metadata: TableMetadata): number | undefined {
 const jsonSizes = new WeakMap<TableMetadata, number>()
 
 /**
- * Each metadata file has the snapshots and logs of the one before, which never change: their bytes are made once.
+ * Each metadata file has the schemas, snapshots and logs of the one before, which never change: their bytes are made once.
  * Versions 2 and 3, the only ones that are written, have the same JSON for them.
  */
 const encoded = new WeakMap<object, RawJson>()

@@ -123,7 +123,7 @@ const plainJson: ItemJson = (item, toJson) => toJson(item)
 
 /**
  * Metadata of version 2 or 3 as JSON.
- * @param itemJson how snapshots and log entries become JSON, for who knows some already.
+ * @param itemJson how schemas, snapshots and log entries become JSON, for who knows some already.
  * @throws FORMAT_VERSION for version 1, which is not written.
  */
 export function metadataToJson(m: TableMetadata, itemJson: ItemJson = plainJson): JsonObject {
@@ -141,7 +141,7 @@ export function metadataToJson(m: TableMetadata, itemJson: ItemJson = plainJson)
   out['last-updated-ms'] = m.lastUpdatedMs
   out['last-column-id'] = m.lastColumnId
   out['current-schema-id'] = m.currentSchemaId
-  out['schemas'] = m.schemas.map(schemaToJson)
+  out['schemas'] = m.schemas.map((schema) => itemJson(schema, schemaToJson))
   out['default-spec-id'] = m.defaultSpecId
   out['partition-specs'] = m.partitionSpecs.map(partitionSpecToJson)
   out['last-partition-id'] = m.lastPartitionId
