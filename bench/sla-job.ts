@@ -48,6 +48,7 @@ const { run, folded } = await startJob({
     open: async (options) => {
       const reader = await source.open(options)
       return {
+        topicIds: reader.topicIds,
         read: async (how) => {
           const chunks = await reader.read(how)
           for (const { timestampsMs } of chunks) {

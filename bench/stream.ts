@@ -35,6 +35,7 @@ function memorySource(rounds: RecordChunk[][]): StreamSource {
     name: 'memory',
     open: () =>
       Promise.resolve({
+        topicIds: new Map(),
         read: () => Promise.resolve(rounds.shift() ?? []),
         endOffsets: () => Promise.resolve(last),
         committed: () => Promise.resolve(),

@@ -74,6 +74,7 @@ async function produce(
 async function read(folder: string, topic: string, records: number): Promise<void> {
   const reader = await logSource({ folder, topics: topic }).open({
     position: Position.EMPTY,
+    topicIds: new Map(),
     maxRecordBytes: MB,
     bufferBytes: 16 * MB,
     runtime: systemRuntime,

@@ -10,6 +10,7 @@ import { ancestorsOf, isAncestorOf } from '../iceberg/spec/refs.ts'
 import type { Snapshot } from '../iceberg/spec/snapshot.ts'
 import type { MetadataUpdate } from '../iceberg/spec/updates.ts'
 import { type OffsetRange, Position, rangesFromText, rangesToText } from './position.ts'
+import { NO_TOPIC_IDS, type TopicIds } from './topic-ids.ts'
 
 /** Keys in summaries of snapshots. */
 export const LedgerKey = {
@@ -27,11 +28,13 @@ export const LedgerKey = {
 
 export interface LedgerState {
   readonly position: Position
+  /** Of the topics of the position, as far as they were told when they were read. */
+  readonly topicIds: ReadonlyMap<string, string>
   /** Of the last commit of the stream; 0 before the first. */
   readonly seq: number
 }
 
-const NEW: LedgerState = { position: Position.EMPTY, seq: 0 }
+const NEW: LedgerState = { position: Position.EMPTY, topicIds: NO_TOPIC_IDS, seq: 0 }
 
 export function ledgerProperty(streamId: string): string {
   return `floe.stream.${streamId}.offsets`
@@ -42,23 +45,51 @@ interface LedgerProperty extends LedgerState {
   readonly sequenceNumber: number
 }
 
+/** The state after a batch. @param topicIds of the topics that were read. */
+export function stateAfter(
+  before: LedgerState,
+  ranges: readonly OffsetRange[],
+  topicIds: TopicIds,
+): LedgerState {
+  const position = before.position.after(ranges)
+  return {
+    position,
+    topicIds: idsOf(position, [...before.topicIds, ...topicIds]),
+    seq: before.seq + 1,
+  }
+}
+
+/** Those that are known of topics of the position; of several of one topic the last. */
+function idsOf(
+  position: Position,
+  ids: Iterable<readonly [topic: string, id: string | undefined]>,
+): ReadonlyMap<string, string> {
+  const known = new Map<string, string>()
+  for (const [topic, id] of ids) {
+    if (id !== undefined && position.hasTopic(topic)) known.set(topic, id)
+  }
+  return known
+}
+
 /** What a batch writes into the ledger of a table in an attempt, and the snapshot that it makes. */
 export function ledgerAdditions(
   streamId: string,
   before: LedgerState,
   batch: {
     readonly ranges: readonly OffsetRange[]
+    /** Of the topics that were read. */
+    readonly topicIds: TopicIds
     readonly snapshotId: bigint
     /** Of the snapshot that the commit makes. */
     readonly sequenceNumber: number
     readonly maxEventMs: number
     readonly ingestMs: number
   },
-): { summary: Record<string, string>; updates: MetadataUpdate[]; after: LedgerState } {
-  const position = before.position.after(batch.ranges)
-  const seq = before.seq + 1
+): { summary: Record<string, string>; updates: MetadataUpdate[] } {
+  const { position, topicIds, seq } = stateAfter(before, batch.ranges, batch.topicIds)
   const value = stringifyJson({
     vector: position.toText(),
+    ...(topicIds.size === 0 ? {} : { 'topic-ids': Object.fromEntries(topicIds) }),
     seq,
     'snapshot-id': String(batch.snapshotId),
     'sequence-number': batch.sequenceNumber,
@@ -73,7 +104,6 @@ export function ledgerAdditions(
       [LedgerKey.INGEST_MS]: String(batch.ingestMs),
     },
     updates: [{ action: 'set-properties', updates: { [ledgerProperty(streamId)]: value } }],
-    after: { position, seq },
   }
 }
 
@@ -149,10 +179,14 @@ function rolledBack(
     )
   }
   // Partitions that began after the point to which the table was set back are not known there.
-  if (newest === undefined) return { position: Position.EMPTY, seq: 0 }
-  if (position.digest() === newest.summary[LedgerKey.VECTOR]) return { position, seq }
-  const known = withoutLater(position, newest)
-  if (known !== undefined) return { position: known, seq }
+  if (newest === undefined) return NEW
+  const known =
+    position.digest() === newest.summary[LedgerKey.VECTOR]
+      ? position
+      : withoutLater(position, newest)
+  if (known !== undefined) {
+    return { position: known, topicIds: idsOf(known, property.topicIds), seq }
+  }
   throw corrupt(
     table,
     streamId,
@@ -194,6 +228,13 @@ function parseProperty(text: string, table: string, streamId: string): LedgerPro
     const o = asObject(parseJson(text, 'the offsets', 4), 'the offsets')
     return {
       position: Position.fromText(asString(o['vector'], 'vector')),
+      // Tables that were written before there were ids, or from a source that tells none, have none.
+      topicIds: new Map(
+        Object.entries(asObject(o['topic-ids'] ?? {}, 'topic-ids')).map(([topic, id]) => [
+          topic,
+          asString(id, 'topic-ids'),
+        ]),
+      ),
       seq: asSafeLong(o['seq'], 'seq'),
       snapshotId: BigInt(asString(o['snapshot-id'], 'snapshot-id')),
       sequenceNumber: asSafeLong(o['sequence-number'], 'sequence-number'),

@@ -45,6 +45,11 @@ export class Position {
     return this.#offsets.get(topic)?.get(partition)
   }
 
+  /** True if some partition of the topic has an offset. */
+  hasTopic(topic: string): boolean {
+    return this.#offsets.has(topic)
+  }
+
   get size(): number {
     let size = 0
     for (const partitions of this.#offsets.values()) size += partitions.size

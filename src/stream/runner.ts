@@ -18,6 +18,7 @@ import type { SourceReader } from './source.ts'
 import { StreamMetrics } from './stream-metrics.ts'
 import { StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
 import { StreamTransaction } from './stream-transaction.ts'
+import { checkTopicIds, type TopicIds } from './topic-ids.ts'
 
 export interface StreamResult {
   readonly batches: number
@@ -114,6 +115,7 @@ class Runner {
         reader = await this.#openSource(tables)
         for (const at of tables.position.entries()) this.#readTo.set(partitionKey(at), at.offset)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
+        this.#warnOfTopicsWithoutId(reader)
         await this.#loop(reader, tables)
       } catch (error) {
         unlessStopped(error)
@@ -141,12 +143,24 @@ class Runner {
     const { source, maxRecordBytes, bufferBytes, runtime } = this.#o
     return source.open({
       position: tables.position,
+      topicIds: tables.topicIds,
       maxRecordBytes,
       bufferBytes,
       runtime,
       // Reading ends with a stop as well; what is asked of the source after it does not look at this signal.
       signal: AbortSignal.any([this.#kill.signal, this.#stop.signal]),
     })
+  }
+
+  #warnOfTopicsWithoutId({ topicIds }: SourceReader): void {
+    const topics = [...topicIds].filter(([, id]) => id === undefined).map(([topic]) => topic)
+    if (topics.length === 0) return
+    const error = new FloeError(
+      'UNSUPPORTED_OPERATION',
+      `The source ${this.#o.source.name} tells no id of ${topics.map((topic) => JSON.stringify(topic)).join(', ')}: a topic that is deleted, made anew and filled as far as the position is taken for the old one. Give a new topic another name, or upgrade the source: brokers of Kafka tell ids from 2.8 on`,
+      { context: { stream: this.#o.id } },
+    )
+    this.#emit({ type: 'warning', error })
   }
 
   async #loop(reader: SourceReader, tables: StreamTables): Promise<void> {
@@ -254,7 +268,10 @@ class Runner {
     closedMs: number,
   ): Promise<void> {
     const { runtime } = this.#o
-    const { result, tries, transformMs, commitMs } = await this.#commit(tables, batch, group)
+    const { result, tries, transformMs, commitMs } = await this.#commit(reader, tables, {
+      batch,
+      group,
+    })
     const now = runtime.monotonicMs()
     this.#batches++
     this.#rows += batch.rows
@@ -297,9 +314,9 @@ class Runner {
 
   /** Has the batch written and committed, again and again while what is in the way may pass. */
   async #commit(
+    reader: SourceReader,
     tables: StreamTables,
-    batch: StreamBatch,
-    group: WriteGroup,
+    { batch, group }: { batch: StreamBatch; group: WriteGroup },
   ): Promise<{
     result: TransactionResult | undefined
     tries: number
@@ -307,6 +324,7 @@ class Runner {
     commitMs: number
   }> {
     const { runtime, retryTimeoutMs, lake } = this.#o
+    const { topicIds } = reader
     const commitId = uuidV7(runtime)
     const startedMs = runtime.monotonicMs()
     for (let tries = 1; ; tries++) {
@@ -326,12 +344,19 @@ class Runner {
         committing = this.#committing(tx)
         for (const table of committing) {
           await transaction.atEachAttempt(table, (base, snapshotId) =>
-            this.#additions(tables, { table, batch, tx, metadata: base.metadata, snapshotId }),
+            this.#additions(tables, {
+              table,
+              batch,
+              topicIds,
+              tx,
+              metadata: base.metadata,
+              snapshotId,
+            }),
           )
         }
         const writtenMs = runtime.monotonicMs()
         const result = await transaction.commit()
-        tables.advance(committing, batch.ranges)
+        tables.advance(committing, batch.ranges, topicIds)
         tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
         const now = runtime.monotonicMs()
         return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
@@ -346,7 +371,7 @@ class Runner {
         this.#emit({ type: 'retrying', error: error as Error, waitMs, tries })
         await runtime.sleep(waitMs, this.#stop.signal)
         if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
-          tables.advance(committing, batch.ranges)
+          tables.advance(committing, batch.ranges, topicIds)
           tx.committed()
           const now = runtime.monotonicMs()
           return { result: undefined, tries, transformMs: 0, commitMs: now - beganMs }
@@ -371,14 +396,16 @@ class Runner {
     attempt: {
       readonly table: string
       readonly batch: StreamBatch
+      readonly topicIds: TopicIds
       readonly tx: StreamTransaction
       readonly metadata: TableMetadata
       readonly snapshotId: bigint
     },
   ): AttemptAdditions {
-    const { table, batch, tx, metadata, snapshotId } = attempt
-    const { id, expire, runtime } = this.#o
+    const { table, batch, topicIds, tx, metadata, snapshotId } = attempt
+    const { id, source, expire, runtime } = this.#o
     const now = readLedger(metadata, id, table)
+    checkTopicIds(source.name, now.topicIds, topicIds)
     const expected = tables.expected(table)
     if (!beginsAt(batch.ranges, now.position, expected.position)) {
       throw streamConflict(id, table, expected.position, now.position)
@@ -386,6 +413,7 @@ class Runner {
     tx.checkAttempt(table, metadata)
     const { summary, updates } = ledgerAdditions(id, now, {
       ranges: batch.ranges,
+      topicIds,
       snapshotId,
       sequenceNumber: metadata.lastSequenceNumber + 1,
       maxEventMs: batch.timeMs,

@@ -5,6 +5,7 @@
 import type { Runtime } from '../core/runtime.ts'
 import type { Position } from './position.ts'
 import type { RecordChunk } from './record-chunk.ts'
+import type { TopicIds } from './topic-ids.ts'
 
 export interface StreamSource {
   /** Names the source in errors and progress: `kafka content_events`. */
@@ -13,7 +14,7 @@ export interface StreamSource {
    * Opens the source at a position. A partition that the position lacks is read from its first record that there is,
    * also one that is added later.
    * @throws NO_SUCH_TOPIC; OFFSET_OUT_OF_RANGE where the source has lost records from the position on, or ends before
-   *   it, which a topic that was made anew does; SOURCE_UNAVAILABLE, ABORTED
+   *   it, or has a topic with another id than the position is of; SOURCE_UNAVAILABLE, ABORTED
    */
   open(options: SourceOpenOptions): Promise<SourceReader>
 }
@@ -21,6 +22,8 @@ export interface StreamSource {
 export interface SourceOpenOptions {
   /** What is read next. */
   readonly position: Position
+  /** Which topics the position is of, as {@link SourceReader.topicIds} told it then; one that is not in it may have any id. */
+  readonly topicIds: TopicIds
   /** A record with a larger value or key is refused: RECORD_TOO_LARGE names topic, partition and offset. */
   readonly maxRecordBytes: number
   /** Most bytes to hold ahead of `read`; one record more, if it is larger. */
@@ -31,6 +34,11 @@ export interface SourceOpenOptions {
 
 /** One reader of a source. Only one `read` is under way at a time. */
 export interface SourceReader {
+  /**
+   * The topics that are read, with ids that no other topic of the name has or will have; undefined where the source has
+   * none to tell. All records are of these: OFFSET_OUT_OF_RANGE once another topic has the name.
+   */
+  readonly topicIds: TopicIds
   /**
    * Gives what has arrived, waiting up to `waitMs` if nothing has. Chunks of a partition follow one another without a
    * gap: each starts where the one before it ended. Records before a damaged or refused one are given first.

@@ -5,8 +5,9 @@
 import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
-import { type LedgerState, ledgerProperty, readLedger } from './ledger.ts'
+import { type LedgerState, ledgerProperty, readLedger, stateAfter } from './ledger.ts'
 import { type OffsetRange, type PartitionOffset, Position } from './position.ts'
+import type { TopicIds } from './topic-ids.ts'
 
 /** Tables that take the same records. */
 export interface WriteGroup {
@@ -91,6 +92,11 @@ export class StreamTables {
     return Position.of(least)
   }
 
+  /** Which topics that is of. Tables that disagree are found out where a batch is committed to them. */
+  get topicIds(): TopicIds {
+    return new Map([...this.#states.values()].flatMap(({ topicIds }) => [...topicIds]))
+  }
+
   /** Tables that need a partition's records from an offset on, and the offset at which another one joins them. */
   reach(topic: string, partition: number, offset: number): Reach<WriteGroup> {
     const tables: string[] = []
@@ -112,10 +118,9 @@ export class StreamTables {
   }
 
   /** The batch is in the tables. */
-  advance(tables: Iterable<string>, ranges: readonly OffsetRange[]): void {
+  advance(tables: Iterable<string>, ranges: readonly OffsetRange[], topicIds: TopicIds): void {
     for (const table of tables) {
-      const { position, seq } = this.#stateOf(table)
-      this.#states.set(table, { position: position.after(ranges), seq: seq + 1 })
+      this.#states.set(table, stateAfter(this.#stateOf(table), ranges, topicIds))
     }
     this.#open = false
   }

@@ -4,6 +4,7 @@ import { ancestorsOf } from '../iceberg/spec/refs.ts'
 import type { Snapshot } from '../iceberg/spec/snapshot.ts'
 import { LedgerKey, rangesOf, readLedger, seqOf } from './ledger.ts'
 import { Position } from './position.ts'
+import { NO_TOPIC_IDS } from './topic-ids.ts'
 
 export interface LedgerReport {
   /** True if no problem was found in any stream. */
@@ -18,6 +19,8 @@ export interface StreamLedger {
   /** True if its first commit is among them: then every offset from the first on is accounted for. */
   readonly complete: boolean
   readonly position: Position
+  /** Which topics the position is of, where their source told their ids: a topic that is made anew has another one. */
+  readonly topicIds: ReadonlyMap<string, string>
   /** Number of offsets that the retained commits cover. */
   readonly offsets: number
   readonly problems: readonly string[]
@@ -57,6 +60,7 @@ function verifyStream(
 ): StreamLedger {
   const problems: string[] = []
   let position = Position.EMPTY
+  let topicIds = NO_TOPIC_IDS
   let offsets = 0
   let seq: number | undefined
   const first = snapshots[0]
@@ -103,8 +107,9 @@ function verifyStream(
       )
     }
     position = state.position
+    topicIds = state.topicIds
   } catch (error) {
     problems.push((error as Error).message)
   }
-  return { id, commits: snapshots.length, complete, position, offsets, problems }
+  return { id, commits: snapshots.length, complete, position, topicIds, offsets, problems }
 }

@@ -24,6 +24,8 @@ class History {
   snapshots: Snapshot[] = []
   properties: Record<string, string> = {}
   current: bigint | undefined
+  /** Of the source. */
+  topicIds: ReadonlyMap<string, string | undefined> = new Map()
   #id = 0n
 
   get metadata(): TableMetadata {
@@ -44,6 +46,7 @@ class History {
     const snapshotId = ++this.#id
     const { summary, updates } = ledgerAdditions('s', this.read(), {
       ranges,
+      topicIds: this.topicIds,
       snapshotId,
       sequenceNumber: Number(snapshotId),
       maxEventMs: 0,
@@ -138,6 +141,36 @@ describe('the ledger of a stream', () => {
     history.commit(range(0, 15, 16))
     history.current = before
     expect(position(history)).toBe('0: ')
+  })
+
+  it('keeps which topics its position is of, and goes without where tables do not have it', () => {
+    const history = new History()
+    const first = history.commit(range(0, 0, 5))
+    // As it was written before there were ids.
+    expect(history.properties[ledgerProperty('s')]).not.toContain('topic-ids')
+    expect(history.read().topicIds).toEqual(new Map())
+    history.topicIds = new Map([
+      ['events', 'a'],
+      ['unread', 'b'],
+      ['nameless', undefined],
+    ])
+    history.commit(range(0, 5, 6))
+    expect([...history.read().topicIds]).toEqual([['events', 'a']])
+    const report = verifyLedger({ name: 'x.t', metadata: history.metadata })
+    expect(report.streams[0]?.topicIds).toEqual(new Map([['events', 'a']]))
+    // A source that tells none does not make it forget.
+    history.topicIds = new Map([['events', undefined]])
+    const third = history.commit({ topic: 'more', partition: 0, start: 0, end: 1 })
+    expect([...history.read().topicIds]).toEqual([['events', 'a']])
+    history.topicIds = new Map([['more', 'c']])
+    history.commit({ topic: 'more', partition: 0, start: 1, end: 2 })
+    history.current = third
+    expect([...history.read().topicIds.keys()]).toEqual(['events', 'more'])
+    history.current = first
+    expect([...history.read().topicIds]).toEqual([['events', 'a']])
+    history.properties[ledgerProperty('s')] =
+      '{"vector":"events:0:5","topic-ids":{"events":5},"seq":1,"snapshot-id":"1","sequence-number":1}'
+    errorOf('CORRUPT_LEDGER', () => history.read())
   })
 
   it('is refused, with both positions, where the way back is lost', () => {

@@ -3,6 +3,7 @@ import { FloeError } from '../../src/core/errors.ts'
 import { Position } from '../../src/stream/position.ts'
 import { type RecordChunk, RecordChunkBuilder, sliceChunk } from '../../src/stream/record-chunk.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../src/stream/source.ts'
+import { checkTopicIds } from '../../src/stream/topic-ids.ts'
 
 export interface TestRecord {
   readonly key?: string | null
@@ -22,6 +23,8 @@ export class MemorySource implements StreamSource {
   /** Offsets before were removed. */
   readonly firstOffsets: number[]
   opens = 0
+  /** Undefined: the source tells none. */
+  topicId: string | undefined = 'first'
   /** So many reads give nothing, a second each as the reader is told. */
   silentReads = 0
   #wake: (() => void)[] = []
@@ -41,8 +44,15 @@ export class MemorySource implements StreamSource {
     return this.#partitions[partition] as TestRecord[]
   }
 
+  /** Deletes the topic and makes it anew. */
+  recreate(topicId: string | undefined): void {
+    this.topicId = topicId
+    for (const records of this.#partitions) records.length = 0
+  }
+
   open(options: SourceOpenOptions): Promise<SourceReader> {
     this.opens++
+    checkTopicIds(this.name, options.topicIds, new Map([[this.topic, this.topicId]]))
     const next = this.#partitions.map((records, p) => {
       const at = options.position.get(this.topic, p) ?? (this.firstOffsets[p] as number)
       if (at >= (this.firstOffsets[p] as number) && at <= records.length) return at
@@ -52,7 +62,9 @@ export class MemorySource implements StreamSource {
   }
 
   #reader(next: number[]): SourceReader {
+    const topicIds = new Map([[this.topic, this.topicId]])
     const take = (): RecordChunk[] => {
+      checkTopicIds(this.name, topicIds, new Map([[this.topic, this.topicId]]))
       const chunks: RecordChunk[] = []
       for (const [p, records] of this.#partitions.entries()) {
         let from = next[p] as number
@@ -84,6 +96,7 @@ export class MemorySource implements StreamSource {
       return chunks
     }
     return {
+      topicIds,
       read: async ({ waitMs, signal }) => {
         if (this.silentReads > 0) {
           this.silentReads--

@@ -415,6 +415,65 @@ describe('a stream', () => {
     await expectExact(lake, source)
   })
 
+  it('stops where its topic was made anew and has come past the position', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    await stream(options(lake, source)).done
+    const before = (await lake.table(RAW)).currentSnapshot?.snapshotId
+    source.recreate('second')
+    fill(source, 0, 60)
+    const error = await rejectionOf('OFFSET_OUT_OF_RANGE', stream(options(lake, source)).done)
+    expect(error.context).toEqual({ topic: 'events', keptId: 'first', foundId: 'second' })
+    expect((await lake.table(RAW)).currentSnapshot?.snapshotId).toBe(before)
+  })
+
+  it('commits nothing to tables that another runner has written of another topic of the name', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    const other = new MemorySource(3)
+    other.recreate('second')
+    other.push(2, { key: 'a', value: '1' })
+    const own = job()
+    const overtaken = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await own(batch, tx)
+      await stream(options(lake, source, { maxBatchRows: 1, trigger: { once: true } })).done
+    }
+    // Their partitions differ, so that their positions do not meet.
+    const error = await rejectionOf(
+      'OFFSET_OUT_OF_RANGE',
+      stream(options(lake, other, { foreachBatch: overtaken })).done,
+    )
+    expect(error.context).toMatchObject({ keptId: 'first', foundId: 'second' })
+    await expectExact(lake, source, [1, 0, 0])
+  })
+
+  it('says once that its source tells no ids of topics, and takes those that come later', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    source.topicId = undefined
+    fill(source, 0, 30)
+    const events: StreamEvent[] = []
+    const run = () =>
+      stream(options(lake, source, { maxBatchRows: 7, onEvent: (e) => events.push(e) })).done
+    await run()
+    const warnings = events.filter((e) => e.type === 'warning')
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]?.error.message).toContain('"events"')
+    source.topicId = 'first'
+    fill(source, 30, 40)
+    events.length = 0
+    await run()
+    expect(events.filter((e) => e.type === 'warning')).toEqual([])
+    await expectExact(lake, source)
+    source.topicId = 'second'
+    await rejectionOf('OFFSET_OUT_OF_RANGE', run())
+  })
+
   it('refuses options that make no sense, naming them', async () => {
     const lake = await memoryLake()
     const source = new MemorySource(1)

@@ -5,6 +5,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isFloeError } from '../../src/core/errors.ts'
 import { systemRuntime } from '../../src/core/runtime.ts'
+import { schema, t } from '../../src/index.ts'
+import { type StreamRun, stream, type Trigger } from '../../src/stream/index.ts'
 import { Position } from '../../src/stream/position.ts'
 import {
   bytesAt,
@@ -14,6 +16,7 @@ import {
 } from '../../src/stream/record-chunk.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../src/stream/source.ts'
 import { rejectionOf } from '../support/expect-error.ts'
+import { memoryLake } from '../support/lakes.ts'
 
 export interface ProducedRecord {
   readonly key: Uint8Array | null
@@ -311,22 +314,82 @@ export function describeSource(name: string, makeHarness: () => Promise<SourceHa
       await rejectionOf('OFFSET_OUT_OF_RANGE', open([topic], { position: at(topic, 0, 30) }))
     })
 
-    test('does not go on in a topic that was made anew while it was read', async () => {
+    test('does not open a topic that was made anew and has come past the position', async () => {
       const topic = await harness.createTopic(1)
       await harness.produce(topic, 0, numbered(0, 5))
-      const reader = await open([topic])
-      await take(reader, 5)
+      const { topicIds } = await open([topic])
+      const keptId = topicIds.get(topic)
+      expect(keptId).toMatch(/./)
+      expect((await open([topic], { topicIds })).topicIds).toEqual(topicIds)
       await harness.recreateTopic(topic, 1)
-      await until(async () => {
-        try {
-          expect(records(await read(reader, 1000))).toEqual([])
-          return false
-        } catch (error) {
-          if (isFloeError(error, 'OFFSET_OUT_OF_RANGE')) return true
-          if (isFloeError(error, 'NO_SUCH_TOPIC')) return true
-          throw error
-        }
+      await harness.produce(topic, 0, numbered(0, 10))
+      const position = at(topic, 0, 5)
+      const error = await rejectionOf('OFFSET_OUT_OF_RANGE', open([topic], { topicIds, position }))
+      const foundId = (await open([topic], { position })).topicIds.get(topic)
+      expect(error.context).toEqual({ topic, keptId, foundId })
+      for (const part of [topic, keptId, foundId]) expect(error.message).toContain(part)
+    })
+
+    // With nothing in the new one, and with more than the reader has read of the old one.
+    for (const count of [0, 10]) {
+      test(`gives nothing of a topic that was made anew while it was read, and filled with ${count}`, async () => {
+        const topic = await harness.createTopic(1)
+        await harness.produce(topic, 0, numbered(0, 5))
+        const reader = await open([topic])
+        await take(reader, 5)
+        await harness.recreateTopic(topic, 1)
+        if (count > 0) await harness.produce(topic, 0, numbered(0, count))
+        await until(async () => {
+          try {
+            expect(records(await read(reader, 1000))).toEqual([])
+            return false
+          } catch (error) {
+            if (isFloeError(error, 'OFFSET_OUT_OF_RANGE')) return true
+            if (isFloeError(error, 'NO_SUCH_TOPIC')) return true
+            throw error
+          }
+        })
       })
+    }
+
+    test('ends a stream whose topic was made anew, before or while it runs, with nothing of the new one', async () => {
+      const topic = await harness.createTopic(1)
+      await harness.produce(topic, 0, numbered(0, 5))
+      const lake = await memoryLake()
+      await lake.createTable('x.t', schema({ place: t.long(), value: t.string() }))
+      const start = (trigger: Trigger): StreamRun =>
+        stream({
+          lake,
+          id: 's',
+          source: harness.source([topic]),
+          tables: ['x.t'],
+          trigger,
+          foreachBatch: (batch, tx) =>
+            tx.append(
+              'x.t',
+              [...batch.records()].map(({ offset, value }) => ({
+                place: offset,
+                value: Buffer.from(value as Uint8Array).toString(),
+              })),
+            ),
+        })
+      const rows = async (): Promise<unknown[]> =>
+        (await (await lake.table('x.t')).scan().toArray()).map(({ value }) => value).sort()
+      const running = start({ intervalMs: 100 })
+      running.done.catch(() => undefined)
+      await until(async () => {
+        await systemRuntime.sleep(20)
+        return (await rows()).length === 5
+      })
+      await harness.recreateTopic(topic, 1)
+      await harness.produce(topic, 0, numbered(100, 110))
+      const ended = await running.done.catch((error: unknown) => error)
+      expect(isFloeError(ended, 'OFFSET_OUT_OF_RANGE') || isFloeError(ended, 'NO_SUCH_TOPIC')).toBe(
+        true,
+      )
+      const again = await rejectionOf('OFFSET_OUT_OF_RANGE', start({ availableNow: true }).done)
+      expect(again.context['topic']).toBe(topic)
+      expect(await rows()).toEqual(numbered(0, 5).map(valueText))
     })
 
     test('has no topic that does not exist', async () => {
@@ -465,6 +528,7 @@ export async function take(reader: SourceReader, count: number): Promise<SeenRec
 export function openOptions(options: Partial<SourceOpenOptions> = {}): SourceOpenOptions {
   return {
     position: Position.EMPTY,
+    topicIds: new Map(),
     maxRecordBytes: MIB,
     bufferBytes: 8 * MIB,
     runtime: systemRuntime,

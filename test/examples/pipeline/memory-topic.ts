@@ -43,6 +43,7 @@ export class MemoryTopic implements EventSink, StreamSource {
         return [chunkOf(records.slice(from), p, from)]
       })
     return Promise.resolve({
+      topicIds: new Map(),
       read: async ({ waitMs, signal }) => {
         if (this.failure !== undefined) throw this.failure
         const chunks = take()

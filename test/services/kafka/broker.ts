@@ -72,6 +72,7 @@ export function source(
 export function openOptions(options: Partial<SourceOpenOptions> = {}): SourceOpenOptions {
   return {
     position: Position.EMPTY,
+    topicIds: new Map(),
     maxRecordBytes: 1024 * 1024,
     bufferBytes: 8 * 1024 * 1024,
     runtime: systemRuntime,

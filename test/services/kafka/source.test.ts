@@ -366,6 +366,39 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     )
   })
 
+  it('fetches by topic id: a topic that is made anew between two fetches gives nothing', async () => {
+    const name = await topic()
+    // More than the buffer, in several batches, so that nothing is fetched until something is read.
+    for (let i = 0; i < 20; i++) {
+      const messages = Array.from({ length: 5 }, () => ({ value: `old${'x'.repeat(20_000)}` }))
+      await client.producer.send({ topic: name, messages })
+    }
+    const reader = await source(BROKER, { topics: name, assignment: { ordinal: 0, of: 1 } }).open(
+      openOptions({ bufferBytes: 200_000 }),
+    )
+    const keptId = reader.topicIds.get(name)
+    // A fetch that is under way has come back.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await client.admin.deleteTopics({ topics: [name] })
+    const later = new Client(BROKER)
+    await later.connect()
+    await later.createTopic(name, 1)
+    for (let i = 0; i < 20; i++) {
+      const messages = Array.from({ length: 10 }, () => ({ value: `new${'x'.repeat(2000)}` }))
+      await later.producer.send({ topic: name, messages })
+    }
+    await later.disconnect()
+    const follower = new Follower()
+    await expect(readUntil(reader, follower, () => false)).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      context: { topic: name, keptId },
+    })
+    expect(follower.seen.length).toBeGreaterThan(0)
+    expect(follower.seen.length).toBeLessThan(100)
+    expect(follower.values.filter((value) => value?.startsWith('old') !== true)).toEqual([])
+    await reader.close()
+  })
+
   it('ends a wait when its signal aborts', async () => {
     const name = await topic()
     const reader = await source(BROKER, { topics: name, assignment: { ordinal: 0, of: 1 } }).open(

@@ -2,8 +2,10 @@
 import { abortedError, FloeError, isFloeError } from '../../../core/errors.ts'
 import type { Runtime } from '../../../core/runtime.ts'
 import { type PartitionOffset, Position } from '../../position.ts'
+import { checkTopicIds, NO_TOPIC_IDS, type TopicIds } from '../../topic-ids.ts'
 import {
   describe,
+  findTopics,
   type KafkaJsBroker,
   type KafkaJsCluster,
   lastingError,
@@ -17,6 +19,13 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** What keeps a broker from telling of a topic. */
+const TOPIC_ERRORS: Readonly<Record<number, string>> = {
+  3: 'UNKNOWN_TOPIC_OR_PARTITION',
+  17: 'INVALID_TOPIC_EXCEPTION',
+  29: 'TOPIC_AUTHORIZATION_FAILED',
+}
+
 const RETRY_MS = 250
 /** Brokers that have just started may not know their topics yet. */
 const UNKNOWN_TOPIC_MS = 5000
@@ -27,6 +36,7 @@ export class KafkaConnection {
   readonly #runtime: Runtime
   readonly #signal: AbortSignal
   #refreshing: Promise<unknown> | undefined
+  #topicIds: TopicIds = NO_TOPIC_IDS
 
   /** @param signal ends all waits. */
   constructor(
@@ -60,6 +70,49 @@ export class KafkaConnection {
       )
       if (this.partitions(topic).length === 0) throw noSuchTopic(name)
     }
+    const names = this.#options.topics.map((topic) => JSON.stringify(topic)).join(', ')
+    this.#topicIds = await this.persist(
+      `Cannot ask for the ids of Kafka topic ${names}`,
+      names,
+      async () => {
+        const { topicIds, error } = await this.#findTopics()
+        if (error !== undefined) throw error
+        return topicIds
+      },
+    )
+  }
+
+  /** As they were when the connection was opened. */
+  get topicIds(): TopicIds {
+    return this.#topicIds
+  }
+
+  /**
+   * Looks whether the topics are still those that were found first; where that cannot be asked now, they count as such.
+   * @throws OFFSET_OUT_OF_RANGE
+   */
+  async checkTopics(): Promise<void> {
+    let found: TopicIds
+    try {
+      found = (await this.#findTopics()).topicIds
+    } catch {
+      return
+    }
+    checkTopicIds(this.#options.name, this.#topicIds, found)
+  }
+
+  async #findTopics(): Promise<{ topicIds: TopicIds; error: Error | undefined }> {
+    const { topics } = this.#options
+    const found = await findTopics(await this.#cluster.brokerPool.findConnectedBroker(), topics)
+    const topicIds = new Map<string, string | undefined>()
+    let error: Error | undefined
+    for (const topic of topics) {
+      const one = found?.find((each) => each.topic === topic)
+      const type = TOPIC_ERRORS[one?.errorCode ?? 0]
+      if (type === undefined) topicIds.set(topic, one?.id)
+      else error = Object.assign(new Error(`a broker does not tell of ${topic}`), { type })
+    }
+    return { topicIds, error }
   }
 
   /** As of the last look. */

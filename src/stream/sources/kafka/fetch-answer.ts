@@ -1,6 +1,6 @@
-/** What brokers answer to a fetch, versions 4 to 11; the records in it are left as they are. Kafka protocol guide, Fetch. */
+/** What brokers answer to a fetch, versions 4 to 13; the records in it are left as they are. Kafka protocol guide, Fetch. */
 import { FloeError } from '../../../core/errors.ts'
-import { offsetAt } from './offset-at.ts'
+import { WireReader } from './wire.ts'
 
 export interface AbortedTransaction {
   readonly producerId: bigint
@@ -26,61 +26,76 @@ export interface FetchAnswer {
   readonly partitions: readonly FetchedPartition[]
 }
 
-/** @throws CORRUPT_RECORDS for what is no answer of this version. */
-export function decodeFetchAnswer(payload: Buffer, version: number): FetchAnswer {
+/**
+ * @param topicOf the name of a topic by its id, which is what answers name topics by from version 13 on.
+ * @throws CORRUPT_RECORDS for what is no answer of this version.
+ */
+export function decodeFetchAnswer(
+  payload: Buffer,
+  version: number,
+  topicOf: (id: string | undefined) => string | undefined,
+): FetchAnswer {
   try {
-    return decode(payload, version)
+    return decode(new WireReader(payload, version >= 12), version, topicOf)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new FloeError(
-      'CORRUPT_RECORDS',
-      `A Kafka broker's answer to a fetch (version ${version}, ${payload.length} bytes) cannot be read: it ends too early. Look for a proxy that changes it`,
-      { cause: error },
-    )
+    throw corruptAnswer('a fetch', version, payload, error)
   }
 }
 
-function decode(payload: Buffer, version: number): FetchAnswer {
-  let at = 0
-  const int16 = (): number => payload.readInt16BE((at += 2) - 2)
-  const int32 = (): number => payload.readInt32BE((at += 4) - 4)
-  const int64 = (): number => offsetAt(payload, (at += 8) - 8)
-  const list = <T>(item: () => T): T[] => {
-    const items: T[] = []
-    for (let left = int32(); left > 0; left--) items.push(item())
-    return items
-  }
-  const slice = (length: number): Buffer => {
-    if (length < 0 || at + length > payload.length) throw new RangeError('past the end')
-    return payload.subarray(at, (at += length))
-  }
-  const throttleMs = int32()
+/** A broker's answer that ends too early. */
+export function corruptAnswer(
+  what: string,
+  version: number,
+  payload: Buffer,
+  cause: Error,
+): FloeError {
+  return new FloeError(
+    'CORRUPT_RECORDS',
+    `A Kafka broker's answer to ${what} (version ${version}, ${payload.length} bytes) cannot be read: it ends too early. Look for a proxy that changes it`,
+    { cause },
+  )
+}
+
+function decode(
+  reader: WireReader,
+  version: number,
+  topicOf: (id: string | undefined) => string | undefined,
+): FetchAnswer {
+  reader.tags()
+  const throttleMs = reader.int32()
   let errorCode = 0
   if (version >= 7) {
-    errorCode = int16()
+    errorCode = reader.int16()
     // The session; none is asked for.
-    at += 4
+    reader.skip(4)
   }
   const partitions: FetchedPartition[] = []
-  list(() => {
-    const topic = slice(int16()).toString('utf8')
-    list(() => {
-      const partition = int32()
-      const code = int16()
+  reader.list(() => {
+    const topic = version >= 13 ? topicOf(reader.uuid()) : reader.string()
+    reader.list(() => {
+      const partition = reader.int32()
+      const code = reader.int16()
       // The high watermark: what lies behind the last stable offset is not given to readers of committed records.
-      at += 8
-      const lastStableOffset = int64()
+      reader.skip(8)
+      const lastStableOffset = reader.int64()
       // The start of the log.
-      if (version >= 5) at += 8
-      const aborted = list(() => ({
-        producerId: payload.readBigInt64BE((at += 8) - 8),
-        firstOffset: int64(),
-      }))
+      if (version >= 5) reader.skip(8)
+      const aborted = reader.list(() => {
+        const transaction = { producerId: reader.bigInt64(), firstOffset: reader.int64() }
+        reader.tags()
+        return transaction
+      })
       // The preferred replica: only given to readers that name their rack.
-      if (version >= 11) at += 4
-      const records = slice(Math.max(0, int32()))
+      if (version >= 11) reader.skip(4)
+      const records = reader.bytes()
+      reader.tags()
+      // Of a topic that was not asked for: nobody waits for it.
+      if (topic === undefined) return
       partitions.push({ topic, partition, errorCode: code, lastStableOffset, aborted, records })
     })
+    reader.tags()
   })
+  reader.tags()
   return { throttleMs, errorCode, partitions }
 }

@@ -8,6 +8,7 @@ import type { Runtime } from '../../../core/runtime.ts'
 import { Position } from '../../position.ts'
 import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
 import type { SourceOpenOptions, SourceReader } from '../../source.ts'
+import type { TopicIds } from '../../topic-ids.ts'
 import { BatchDecoder, RefusedRecords } from './batch-decoder.ts'
 import { type BatchHeader, readBatchHeader } from './batch-header.ts'
 import { Codecs } from './codecs.ts'
@@ -41,6 +42,8 @@ const CODE = {
   UNKNOWN_TOPIC_OR_PARTITION: 3,
   TOPIC_AUTHORIZATION_FAILED: 29,
   UNSUPPORTED_COMPRESSION_TYPE: 76,
+  UNKNOWN_TOPIC_ID: 100,
+  INCONSISTENT_TOPIC_ID: 103,
 }
 
 export interface KafkaReaderParts {
@@ -92,6 +95,10 @@ export class KafkaReader implements SourceReader {
     this.#ending = ending
     this.#committed = open.position
     this.#codecs = new Codecs(options.codecs, options.maxBatchBytes)
+  }
+
+  get topicIds(): TopicIds {
+    return this.#connection.topicIds
   }
 
   /** Called once, before the first assignment. */
@@ -254,7 +261,7 @@ export class KafkaReader implements SourceReader {
     for (;;) {
       try {
         await this.#runtime.sleep(this.#options.metadataMaxAgeMs, signal)
-        await this.#connection.refresh()
+        await this.#look()
         if (signal.aborted) return
         // Members of a group are told of new partitions by the group.
         if (this.#membership === undefined) await this.assign(this.ownPartitions())
@@ -265,6 +272,12 @@ export class KafkaReader implements SourceReader {
         return
       }
     }
+  }
+
+  /** Looks for moved leaders, new partitions, and topics that were made anew. */
+  async #look(): Promise<void> {
+    await this.#connection.refresh()
+    await this.#connection.checkTopics().catch((error: FloeError) => this.fail(error))
   }
 
   /** What falls to this reader without a group. */
@@ -313,7 +326,7 @@ export class KafkaReader implements SourceReader {
     for (const reading of readings) reading.fetching = true
     try {
       const broker = await this.#connection.broker(node)
-      const answer = await fetchRaw(broker, {
+      const request = {
         maxWaitTime: FETCH_WAIT_MS,
         minBytes: 1,
         maxBytes: Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes)),
@@ -328,7 +341,8 @@ export class KafkaReader implements SourceReader {
             },
           ],
         })),
-      })
+      }
+      const answer = await fetchRaw(broker, request, this.topicIds)
       if (answer.errorCode !== 0) throw new Error(`it answered with error ${answer.errorCode}`)
       const asked = new Map(readings.map((reading) => [keyOf(reading), reading]))
       let failed = false
@@ -338,7 +352,7 @@ export class KafkaReader implements SourceReader {
         if (partition.errorCode === 0) this.#arrived(reading, partition, bytes)
         else failed = !(await this.#refused(reading, partition.errorCode)) || failed
       }
-      if (failed) await this.#connection.refresh()
+      if (failed) await this.#look()
     } catch (error) {
       if (!this.#ending.signal.aborted) await this.#fetchFailed(readings, error)
     } finally {
@@ -364,7 +378,7 @@ export class KafkaReader implements SourceReader {
       return
     }
     for (const reading of readings) this.#putOff(reading, error)
-    await this.#connection.refresh()
+    await this.#look()
   }
 
   /** Tries again later; gives up if that has been so for long. */
@@ -451,6 +465,8 @@ export class KafkaReader implements SourceReader {
         )
         return true
       case CODE.UNKNOWN_TOPIC_OR_PARTITION:
+      case CODE.UNKNOWN_TOPIC_ID:
+      case CODE.INCONSISTENT_TOPIC_ID:
         if (!this.#isLongUnknown(reading)) break
         this.fail(noSuchTopic(JSON.stringify(topic)))
         return true

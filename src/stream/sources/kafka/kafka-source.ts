@@ -2,6 +2,7 @@
 import { abortedError, type FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import type { Position } from '../../position.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../source.ts'
+import { checkTopicIds } from '../../topic-ids.ts'
 import { KafkaConnection, outOfRange, type TopicPartition } from './connection.ts'
 import { GroupMembership } from './group-membership.ts'
 import { GroupOffsets } from './group-offsets.ts'
@@ -14,14 +15,14 @@ import { type KafkaSourceOptions, type ResolvedOptions, resolveOptions } from '.
  * where the tables are. Only committed records are given. Offsets without a record (transaction markers, compaction) are
  * covered by the chunks.
  *
- * A topic that was deleted and made anew is noticed by its offsets: the position lies outside of them. One that has
- * grown beyond the position before anybody looked cannot be told from the old one.
+ * A topic that was deleted and made anew is told by its id, which brokers have from Kafka 2.8 on; from 3.1 on each fetch
+ * names it, before that it is looked at when the source is opened, each `metadataMaxAgeMs` and after errors.
  * @throws BAD_ARGUMENT
  */
 export function kafkaSource(options: KafkaSourceOptions): StreamSource {
   const resolved = resolveOptions(options)
   return {
-    name: `kafka ${resolved.topics.join(', ')}`,
+    name: resolved.name,
     open: (open) => openReader(resolved, open),
   }
 }
@@ -40,6 +41,7 @@ async function openReader(
   open.signal.addEventListener('abort', onAbort, { once: true })
   try {
     await connection.open()
+    checkTopicIds(options.name, open.topicIds, connection.topicIds)
     throwIfAborted(open.signal, 'Opening a Kafka source')
     if (options.assignment !== undefined) {
       const groupOffsets = new GroupOffsets(connection, options, undefined)

@@ -1,12 +1,23 @@
 /** The parts of kafkajs that are used. It is optional, and loaded when a source is opened. */
 import type { Kafka, KafkaConfig } from 'kafkajs'
 import { FloeError } from '../../../core/errors.ts'
+import type { TopicIds } from '../../topic-ids.ts'
 import { decodeFetchAnswer, type FetchAnswer } from './fetch-answer.ts'
+import { encodeFetchById, FETCH_BY_ID_VERSION } from './fetch-request.ts'
 import { socketFactory } from './socket-factory.ts'
+import {
+  decodeTopicIdAnswer,
+  encodeTopicIdRequest,
+  type FoundTopic,
+  METADATA_VERSION,
+} from './topic-id-exchange.ts'
 
 /** Brokers as kafkajs has them: a connection for fetches and one for the rest. */
 export interface KafkaJsBroker {
   readonly connectionPool: ConnectionPool
+  /** By the key of the request. */
+  apiVersions(): Promise<Record<number, { readonly maxVersion: number } | undefined>>
+  metadata(topics: readonly string[]): Promise<unknown>
   fetch(request: FetchRequest): Promise<unknown>
   offsetCommit(request: {
     groupId: string
@@ -37,7 +48,10 @@ export interface FetchRequest {
 }
 
 interface ProtocolRequest {
-  readonly request: { readonly apiVersion: number }
+  readonly request: {
+    readonly apiVersion: number
+    readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>
+  }
   readonly response: unknown
   readonly requestTimeout?: number
 }
@@ -48,6 +62,7 @@ interface ConnectionPool {
 }
 
 export interface KafkaJsCluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<KafkaJsBroker> }
   connect(): Promise<void>
   disconnect(): Promise<void>
   refreshMetadata(): Promise<void>
@@ -107,29 +122,100 @@ export function clusterOf(kafka: Kafka, groupId: string): KafkaJsCluster {
 /** How long a broker may take beyond the time that it waits for records. kafkajs gives it 100 ms. */
 const ANSWER_MS = 30_000
 
-/** Sends a fetch and gives what came, where kafkajs would decode each record to an object. */
-export async function fetchRaw(broker: KafkaJsBroker, request: FetchRequest): Promise<FetchAnswer> {
+const API_KEY = { FETCH: 1, METADATA: 3 }
+
+/**
+ * Sends a fetch and gives what came, where kafkajs would decode each record to an object.
+ * @param topicIds where the broker knows fetches by topic id and all ids are known, it gives records of these topics
+ *   alone, and errors for others of their names.
+ */
+export async function fetchRaw(
+  broker: KafkaJsBroker,
+  request: FetchRequest,
+  topicIds: TopicIds,
+): Promise<FetchAnswer> {
+  const ids = new Map<string, string>()
+  const names = new Map<string | undefined, string>()
+  for (const { topic } of request.topics) {
+    const id = topicIds.get(topic)
+    if (id === undefined) continue
+    ids.set(topic, id)
+    names.set(id, topic)
+  }
+  const byId =
+    request.topics.every(({ topic }) => ids.has(topic)) &&
+    (await knows(broker, API_KEY.FETCH, FETCH_BY_ID_VERSION))
+  const view = exchanging(broker, (protocol) => {
+    const own = byId
+      ? withRequest(protocol, FETCH_BY_ID_VERSION, encodeFetchById(request, ids))
+      : protocol
+    return {
+      ...own,
+      requestTimeout: request.maxWaitTime + ANSWER_MS,
+      response: {
+        decode: async (payload: Buffer) => {
+          const { apiVersion } = own.request
+          const answer = decodeFetchAnswer(payload, apiVersion, (id) => names.get(id))
+          return { ...answer, clientSideThrottleTime: answer.throttleMs }
+        },
+        parse: async (answer: FetchAnswer) => answer,
+      },
+    }
+  })
+  return (await view.fetch(request)) as FetchAnswer
+}
+
+/** Topics with their ids; undefined if the broker has no request for them. */
+export async function findTopics(
+  broker: KafkaJsBroker,
+  topics: readonly string[],
+): Promise<FoundTopic[] | undefined> {
+  if (!(await knows(broker, API_KEY.METADATA, METADATA_VERSION))) return undefined
+  const view = exchanging(broker, (protocol) => ({
+    ...withRequest(protocol, METADATA_VERSION, encodeTopicIdRequest(topics)),
+    response: {
+      decode: async (payload: Buffer) => ({ found: decodeTopicIdAnswer(payload) }),
+      parse: async ({ found }: { found: FoundTopic[] }) => found,
+    },
+  }))
+  return (await view.metadata(topics)) as FoundTopic[]
+}
+
+/** The broker with a request and an answer in place of those that kafkajs has. */
+function exchanging(
+  broker: KafkaJsBroker,
+  exchange: (protocol: ProtocolRequest) => ProtocolRequest,
+): KafkaJsBroker {
   const pool = broker.connectionPool
-  const view = Object.create(broker, {
+  return Object.create(broker, {
     connectionPool: {
       value: {
-        send: (protocol: ProtocolRequest) =>
-          pool.send({
-            ...protocol,
-            requestTimeout: request.maxWaitTime + ANSWER_MS,
-            response: {
-              decode: async (payload: Buffer) => {
-                const answer = decodeFetchAnswer(payload, protocol.request.apiVersion)
-                return { ...answer, clientSideThrottleTime: answer.throttleMs }
-              },
-              parse: async (answer: FetchAnswer) => answer,
-            },
-          }),
+        send: (protocol: ProtocolRequest) => pool.send(exchange(protocol)),
         destroy: () => pool.destroy(),
       },
     },
   }) as KafkaJsBroker
-  return (await view.fetch(request)) as FetchAnswer
+}
+
+function withRequest(
+  protocol: ProtocolRequest,
+  apiVersion: number,
+  bytes: Buffer,
+): ProtocolRequest {
+  const encode = () => Promise.resolve({ buf: bytes, buffer: bytes })
+  return { ...protocol, request: { ...protocol.request, apiVersion, encode } }
+}
+
+/** Asked of each broker itself: kafkajs takes all to be as new as the first one, which they are not in an upgrade. */
+const versions = new WeakMap<KafkaJsBroker, ReturnType<KafkaJsBroker['apiVersions']>>()
+
+async function knows(broker: KafkaJsBroker, key: number, version: number): Promise<boolean> {
+  let asked = versions.get(broker)
+  if (asked === undefined) {
+    versions.set(broker, (asked = broker.apiVersions()))
+    asked.catch(() => versions.delete(broker))
+  }
+  return ((await asked)[key]?.maxVersion ?? 0) >= version
 }
 
 /** What kafkajs throws: `type` is the name of a code of the protocol, if a broker answered with one. */

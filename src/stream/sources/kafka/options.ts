@@ -56,6 +56,8 @@ export interface KafkaSourceOptions {
 }
 
 export interface ResolvedOptions {
+  /** Of the source. */
+  readonly name: string
   readonly topics: readonly string[]
   readonly groupId: string
   /** Undefined: the group shares them out. */
@@ -100,6 +102,7 @@ export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
   }
   const { ssl, sasl } = options
   return {
+    name: `kafka ${topics.join(', ')}`,
     topics,
     groupId: options.groupId,
     assignment,

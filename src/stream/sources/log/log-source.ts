@@ -4,6 +4,7 @@ import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../c
 import { Position } from '../../position.ts'
 import type { RecordChunk } from '../../record-chunk.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../source.ts'
+import { checkTopicIds, type TopicIds } from '../../topic-ids.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import { translate } from './log-errors.ts'
 import { foreignLog, type LogView } from './log-view.ts'
@@ -21,7 +22,7 @@ export interface LogSourceOptions {
 const BLOCK_BYTES = 1024 * 1024
 const SHORTEST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 50
-/** How often a reader looks whether its topics are still there, while it is told of all else. */
+/** How often a reader looks at least whether its topics are still there. */
 const CHECK_MS = 1000
 
 /** @throws BAD_ARGUMENT */
@@ -49,6 +50,8 @@ async function openReader(
   throwIfAborted(signal, `Opening ${name}`)
   const topics: Topic[] = []
   for (const topic of names) topics.push(await readTopic(view.folder, topic))
+  const topicIds = new Map(topics.map((topic) => [topic.name, topic.uuid]))
+  checkTopicIds(name, options.topicIds, topicIds)
   const partitions: PartitionReader[] = []
   try {
     for (const topic of topics) {
@@ -58,14 +61,26 @@ async function openReader(
         partitions.push(await PartitionReader.open(view, topic, partition, offset))
       }
     }
+    // What was opened by its path may be of a topic that was made in between.
+    await checkTopics(partitions)
   } catch (error) {
     for (const partition of partitions) await partition.close()
     throw translate(view.folder, error, 'SOURCE_UNAVAILABLE')
   }
-  return new LogReader(view, name, partitions, options)
+  return new LogReader(view, name, { topicIds, partitions }, options)
+}
+
+/** @throws NO_SUCH_TOPIC, OFFSET_OUT_OF_RANGE */
+async function checkTopics(partitions: readonly PartitionReader[]): Promise<void> {
+  let before: string | undefined
+  for (const partition of partitions) {
+    if (partition.topic !== before) await partition.checkTopic()
+    before = partition.topic
+  }
 }
 
 class LogReader implements SourceReader {
+  readonly topicIds: TopicIds
   readonly #view: LogView
   readonly #name: string
   readonly #partitions: readonly PartitionReader[]
@@ -73,6 +88,8 @@ class LogReader implements SourceReader {
   readonly #block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   /** The partition that is read first. */
   #turn = 0
+  /** When the topics were looked at last: others may go on giving while one is gone. */
+  #checkedMs = Number.NEGATIVE_INFINITY
   /** What is wrong and does not pass; given once the records before it are. */
   #failure: FloeError | undefined
   /** Ends waits. */
@@ -83,12 +100,13 @@ class LogReader implements SourceReader {
   constructor(
     view: LogView,
     name: string,
-    partitions: readonly PartitionReader[],
+    topics: { readonly topicIds: TopicIds; readonly partitions: readonly PartitionReader[] },
     options: SourceOpenOptions,
   ) {
+    this.topicIds = topics.topicIds
     this.#view = view
     this.#name = name
-    this.#partitions = partitions
+    this.#partitions = topics.partitions
     this.#options = options
   }
 
@@ -175,21 +193,17 @@ class LogReader implements SourceReader {
         budget -= chunk.byteLength
         chunks.push(chunk)
       }
-      if (chunks.length === 0) await this.#checkTopics()
+      const now = this.#options.runtime.monotonicMs()
+      if (chunks.length === 0 || now - this.#checkedMs >= CHECK_MS) {
+        this.#checkedMs = now
+        await checkTopics(this.#partitions)
+      }
     } catch (error) {
       const failure = translate(this.#view.folder, error, 'SOURCE_UNAVAILABLE')
       if (!failure.retryable) this.#failure = failure
       else if (chunks.length === 0) throw failure
     }
     return chunks
-  }
-
-  async #checkTopics(): Promise<void> {
-    let before: string | undefined
-    for (const partition of this.#partitions) {
-      if (partition.topic !== before) await partition.checkTopic()
-      before = partition.topic
-    }
   }
 
   /** Until something changes in this process, the time is over, or one of the signals aborts. */

@@ -4,6 +4,7 @@ import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
 import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
+import { checkTopicIds } from '../../topic-ids.ts'
 import { HEAD_BYTES, headersAt } from './frame.ts'
 import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'
@@ -197,9 +198,9 @@ export class PartitionReader {
    */
   async checkTopic(): Promise<void> {
     const { uuid } = await readTopic(this.#view.folder, this.topic)
-    if (uuid !== this.#uuid) {
-      throw offsetOutOfRange(this, this.#offset, 'the topic was deleted and made anew')
-    }
+    const { topic } = this
+    const source = `log ${this.#view.folder}`
+    checkTopicIds(source, new Map([[topic, this.#uuid]]), new Map([[topic, uuid]]))
   }
 
   async close(): Promise<void> {

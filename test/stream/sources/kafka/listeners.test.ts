@@ -25,6 +25,7 @@ function awayCluster(): KafkaJsCluster & { tries: number } {
   }
   return {
     tries: 0,
+    brokerPool: { findConnectedBroker: away },
     connect: away,
     disconnect: async () => undefined,
     refreshMetadata: away,
