@@ -32,6 +32,14 @@ async function copyJars(pom, folder, into) {
   await run('mvn', ['-q', '-B', `${MAVEN_COPY}:copy-dependencies`, ...args], { cwd: folder })
 }
 
+/** Puts jars by name into a folder, without what they depend on. */
+async function copyArtifacts(artifacts, into) {
+  for (const artifact of artifacts) {
+    const args = [`-Dartifact=${artifact}`, `-DoutputDirectory=${into}`]
+    await run('mvn', ['-q', '-B', `${MAVEN_COPY}:copy`, ...args])
+  }
+}
+
 const SQLITE_JDBC = '3.50.3.0'
 
 const TRINO_EXCLUDED = [
@@ -142,21 +150,29 @@ const SPARK_JARS = [
   'org.xerial:sqlite-jdbc:3.54.1.0',
 ]
 
-/** PySpark with its jars, and Iceberg's runtime for it. */
 /** What Spark needs for S3, kept apart since it is large and few suites need it. */
 export function installSparkS3() {
   const artifact = `org.apache.iceberg:iceberg-aws-bundle:${VERSIONS.icebergSpark}`
-  return installPart('spark-s3', artifact, async (folder) => {
-    await run('mvn', [
-      '-q',
-      '-B',
-      `${MAVEN_COPY}:copy`,
-      `-Dartifact=${artifact}`,
-      `-DoutputDirectory=${folder}`,
-    ])
-  })
+  return installPart('spark-s3', artifact, (folder) => copyArtifacts([artifact], folder))
 }
 
+/** Spark's Kafka source, and what Spark itself does not bring of its dependencies: what the benchmark's peer needs. */
+const SPARK_KAFKA_JARS = [
+  // Of 4.1.4 it is not published; this one runs on it.
+  'org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1',
+  'org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.1.1',
+  'org.apache.kafka:kafka-clients:3.9.1',
+  'org.apache.commons:commons-pool2:2.12.1',
+]
+
+/** Jars for Spark to read Kafka. */
+export function installSparkKafka() {
+  return installPart('spark-kafka', SPARK_KAFKA_JARS.join('\n'), (folder) =>
+    copyArtifacts(SPARK_KAFKA_JARS, folder),
+  )
+}
+
+/** PySpark with its jars, and Iceberg's runtime for it. */
 export function installSpark() {
   const packages = [`pyspark==${VERSIONS.spark}`]
   return installPart(
@@ -164,15 +180,7 @@ export function installSpark() {
     [...packages, ...SPARK_JARS].join('\n'),
     async (folder) => {
       await pythonEnvironment(folder, packages)
-      for (const artifact of SPARK_JARS) {
-        await run('mvn', [
-          '-q',
-          '-B',
-          `${MAVEN_COPY}:copy`,
-          `-Dartifact=${artifact}`,
-          `-DoutputDirectory=${join(folder, 'jars')}`,
-        ])
-      }
+      await copyArtifacts(SPARK_JARS, join(folder, 'jars'))
     },
     { inPlace: true },
   )
@@ -260,15 +268,7 @@ export function installMoto() {
 /** An S3 whose conditional put is not atomic: what a lake has to be refused on. */
 export function installS3Mock() {
   const artifact = `com.adobe.testing:s3mock:${VERSIONS.s3mock}:jar:exec`
-  return installPart('s3mock', artifact, async (folder) => {
-    await run('mvn', [
-      '-q',
-      '-B',
-      `${MAVEN_COPY}:copy`,
-      `-Dartifact=${artifact}`,
-      `-DoutputDirectory=${folder}`,
-    ])
-  })
+  return installPart('s3mock', artifact, (folder) => copyArtifacts([artifact], folder))
 }
 
 const REST_CATALOG = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -322,6 +322,7 @@ export const PARTS = {
   trino: installTrino,
   spark: installSpark,
   'spark-s3': installSparkS3,
+  'spark-kafka': installSparkKafka,
   pyiceberg: installPython,
   duckdb: installPython,
   'node-versions': installNodes,
