@@ -100,7 +100,7 @@ export class PartitionReader {
       if (file === undefined) continue
       try {
         const index = new SegmentIndex()
-        const place = await scanSegment(file, { ...where, folder, base }, index, wanted, false)
+        const place = await scanSegment(file, { ...where, folder, base }, index, wanted, 'none')
         const end = Math.min(
           place.offset,
           view.limit(topic.name, topic.uuid, partition) ?? place.offset,
@@ -185,7 +185,8 @@ export class PartitionReader {
         }
         const { topic, partition } = this
         const where = { topic, partition, folder: this.#folder, base }
-        return (await scanSegment(file, where, index, Number.POSITIVE_INFINITY, true)).offset
+        return (await scanSegment(file, where, index, Number.POSITIVE_INFINITY, 'beyond-synced'))
+          .offset
       } finally {
         await file.close()
       }

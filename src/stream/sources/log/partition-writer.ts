@@ -73,7 +73,13 @@ export class PartitionWriter {
     const file = await open(segmentPath(folder, base), 'r+')
     try {
       const where = { topic: topic.name, partition, folder, base }
-      const end = await scanSegment(file, where, new SegmentIndex(), Number.POSITIVE_INFINITY, true)
+      const end = await scanSegment(
+        file,
+        where,
+        new SegmentIndex(),
+        Number.POSITIVE_INFINITY,
+        'all',
+      )
       if (end.rest > 0) await file.truncate(end.position)
       let mark: SyncedMark | undefined
       if (sync) {

@@ -68,8 +68,8 @@ export interface SegmentPlace {
 /**
  * Goes through a segment from a known place to an offset, or to the end of its whole frames. What follows them is a
  * write that was not ended, if it lies behind what is known to be synced.
- * @param verify compares checksums. Without it a damaged record is passed over if its length is sound: what lies before
- *   the offset to read is not the reader's matter.
+ * @param verify which checksums are compared: of a damaged record whose is not, only the length has to be sound. What lies
+ *   before the offset to read is not the reader's matter, and what is synced it compares when it reads it.
  * @throws CORRUPT_RECORDS for damage of what was synced; where that is not known, for damage that whole frames follow.
  */
 export async function scanSegment(
@@ -77,10 +77,13 @@ export async function scanSegment(
   where: PartitionName & { readonly folder: string; readonly base: number },
   index: SegmentIndex,
   until: number,
-  verify: boolean,
+  verify: 'all' | 'beyond-synced' | 'none',
 ): Promise<SegmentPlace> {
   // Before it is read what must be whole: a producer goes on meanwhile.
   const synced = await syncedBytes(where.folder, where.base)
+  const verifiedFrom = { all: 0, 'beyond-synced': synced ?? 0, none: Number.POSITIVE_INFINITY }[
+    verify
+  ]
   const from = index.before(until - where.base)
   let { relativeOffset, position } = from
   let block = Buffer.allocUnsafe(BLOCK_BYTES)
@@ -93,7 +96,7 @@ export async function scanSegment(
     let at = 0
     let length = 1
     while (where.base + relativeOffset < until) {
-      length = frameAt(block, at, bytes, relativeOffset, verify)
+      length = frameAt(block, at, bytes, relativeOffset, position + at >= verifiedFrom)
       if (length <= 0) break
       at += length
       relativeOffset++
