@@ -1,4 +1,4 @@
-/** What `npm run test:services` has installed, where benchmarks find peers and servers. They install nothing themselves. */
+/** What `npm run test:services` has installed, where benchmarks find peers and servers. Only the suite `kafka` installs. */
 import { existsSync, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'

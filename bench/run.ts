@@ -15,6 +15,7 @@ import {
   temporaryFolder,
 } from './measure.js'
 import { deleteSuite } from './suite-delete.js'
+import { kafkaSuite } from './suite-kafka.js'
 import { s3Suite } from './suite-s3.js'
 import { streamSuite } from './suite-stream.js'
 import { upsertSuite } from './suite-upsert.js'
@@ -38,6 +39,7 @@ const SUITES = {
   s3: 'commits of one row on versitygw, and their requests',
   delete: 'deleteWhere of one row and of one partition',
   stream: 'the pipeline from memory and from the embedded log, fixed cost of a batch',
+  kafka: 'the pipeline from Kafka, beside Spark Structured Streaming',
 } as const
 type Suite = keyof typeof SUITES
 const NAMES = Object.keys(SUITES) as Suite[]
@@ -52,6 +54,7 @@ Figures go to standard output and to bench/results/latest.json; the bars are tho
 a suite failed, whether or not bars are reached. Peers (PyIceberg, DuckDB, PyArrow, DuckDB through a REST catalog) and
 versitygw are used where they are installed:
   node test/services/install/install-all.js pyiceberg rest-catalog versitygw
+The suite kafka installs Kafka and Spark into the same cache where they are missing, which needs Maven, Python and a JDK 17.
 See docs/benchmarks.md.`
 if (flags.help) {
   console.log(HELP)
@@ -308,6 +311,7 @@ const RUNS: Readonly<Record<Suite, () => Promise<void>>> = {
   s3: () => added(s3Suite(script, flags.quick)),
   delete: () => added(deleteSuite(script, flags.quick)),
   stream: () => added(streamSuite(script, flags.quick)),
+  kafka: () => added(kafkaSuite(script, flags.quick)),
 }
 for (const name of NAMES) {
   if (only?.includes(name) === false) continue

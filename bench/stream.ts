@@ -1,9 +1,11 @@
 /**
  * Child: the pipeline's job, Bronze and Gold in one commit. Arguments: events batchRows location source; the source is
- * `memory`, so that what a source costs is left out, or `log`, the embedded one, filled before. Prints raw MiB of values for each CPU
- * second of the process, workers included, the time of each batch, and the peak of memory.
+ * `memory`, so that what a source costs is left out, `log`, the embedded one, filled before, or `kafka`, a topic that another process
+ * has filled: then broker and bytes of all its values follow. Prints raw MiB of values for each CPU second of the process, workers
+ * included, the time of each batch and the CPU seconds up to its end, the peak of memory, and how many events Gold has taken.
  */
 import { openLake } from 'floe'
+import { kafkaSource } from 'floe/kafka'
 import {
   logSource,
   openLog,
@@ -16,7 +18,9 @@ import { EventGenerator, GENERATOR_DEFAULTS } from '../examples/pipeline/generat
 import { startJob } from '../examples/pipeline/job.js'
 import { peakRssMiB } from './measure.js'
 
-const [eventsText, batchText, location, kind] = process.argv.slice(2) as string[]
+const [eventsText, batchText, location, kind, broker, topicBytes] = process.argv.slice(
+  2,
+) as string[]
 const events = Number(eventsText)
 const batchRows = Number(batchText)
 const PARTITIONS = 6
@@ -83,37 +87,60 @@ function generate(): RecordChunk[][] {
   return rounds
 }
 
+function topicOfKafka(): StreamSource {
+  valueSizes.push(Number(topicBytes))
+  return kafkaSource({ brokers: [broker as string], topics: TOPIC, groupId: 'floe-bench' })
+}
+
+const SOURCES: Readonly<Record<string, () => StreamSource | Promise<StreamSource>>> = {
+  memory: () => memorySource(generate()),
+  log: () => logOf(`${location}-log`),
+  kafka: topicOfKafka,
+}
+
+/** So far, of the stream. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return (user + system) / 1e6
+}
+
 const valueSizes: number[] = []
-const source = kind === 'log' ? await logOf(`${location}-log`) : memorySource(generate())
+const makeSource = SOURCES[kind as string]
+if (makeSource === undefined) throw new Error(`There is no source "${kind}"`)
+const source = await makeSource()
 const valueBytes = valueSizes.reduce((sum, size) => sum + size, 0)
 const lake = await openLake(location as string)
 const transform: number[] = []
 const commit: number[] = []
+const batches: { rows: number; cpuSeconds: number }[] = []
 const cpuBefore = process.cpuUsage()
 const started = performance.now()
-const { run } = await startJob({
+const { run, folded } = await startJob({
   lake,
   source,
   trigger: { availableNow: true },
   maxBatchRows: batchRows,
-  onProgress: ({ durationMs }) => {
+  onProgress: ({ durationMs, rows }) => {
     transform.push(durationMs.transform)
     commit.push(durationMs.commit)
+    batches.push({ rows, cpuSeconds: cpuSeconds() })
   },
 })
 const result = await run.done
 const seconds = (performance.now() - started) / 1000
-const cpu = process.cpuUsage(cpuBefore)
+const cpu = cpuSeconds()
 if (result.rows !== events) throw new Error(`${result.rows} of ${events} events were committed`)
 const mib = valueBytes / 2 ** 20
 console.log(
   JSON.stringify({
     transform,
     commit,
-    mibPerCpuSecond: mib / ((cpu.user + cpu.system) / 1e6),
+    batches,
+    mibPerCpuSecond: mib / cpu,
     rowsPerSecond: events / seconds,
     bytesPerEvent: valueBytes / events,
     peakRssMiB: peakRssMiB(),
+    folded: folded.folded,
   }),
 )
 await lake.close()

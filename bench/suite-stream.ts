@@ -2,13 +2,22 @@
 import { join } from 'node:path'
 import { type Figure, inChild, median, quantile, temporaryFolder } from './measure.js'
 
-interface StreamResult {
+/** Rows of a batch, and CPU seconds from the stream's start to the batch's end. */
+export interface BatchEnd {
+  readonly rows: number
+  readonly cpuSeconds: number
+}
+
+/** What `stream.ts` prints. */
+export interface StreamResult {
   readonly transform: readonly number[]
   readonly commit: readonly number[]
+  readonly batches: readonly BatchEnd[]
   readonly mibPerCpuSecond: number
   readonly rowsPerSecond: number
   readonly bytesPerEvent: number
   readonly peakRssMiB: number
+  readonly folded: number
 }
 
 const MOST_BATCH_MS = 60

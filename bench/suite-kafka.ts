@@ -1,0 +1,198 @@
+/** Suite `kafka`: the pipeline's job from a topic of Kafka, what a CPU second of it does, beside Spark from the same topic. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  EventGenerator,
+  GENERATOR_DEFAULTS,
+  type GeneratorCounts,
+} from '../examples/pipeline/generator.js'
+import { openKafkaTopic } from '../examples/pipeline/kafka-topic.js'
+import { ROOT } from './installed.js'
+import { type Figure, inChild, lastLine, temporaryFolder } from './measure.js'
+import { run } from './processes.js'
+import type { BatchEnd, StreamResult } from './suite-stream.js'
+
+interface KafkaServer {
+  readonly url: string
+  readonly stop: () => Promise<void>
+  readonly kill: () => void
+}
+
+interface Parts {
+  readonly installKafka: () => Promise<string>
+  readonly installSpark: () => Promise<string>
+  readonly installSparkKafka: () => Promise<string>
+}
+
+interface PeerResult {
+  readonly version: string
+  readonly cpuSeconds: number
+  readonly seconds: number
+  readonly batches: readonly BatchEnd[]
+  readonly peakRssMiB: number
+  readonly folded: number
+}
+
+const LEAST_MIB = 30
+const MOST_RSS_MIB = 512
+const TOPIC = 'content_events'
+const PARTITIONS = 6
+const BATCH_ROWS = 100_000
+/** Events of one send to the topic. */
+const PORTION = 5000
+
+/** @param script gives the compiled path of a child of this folder */
+export async function kafkaSuite(
+  script: (name: string) => string,
+  quick: boolean,
+): Promise<Figure[]> {
+  const events = quick ? 200_000 : 1_000_000
+  const folder = temporaryFolder()
+  try {
+    const broker = await startBroker(folder.path)
+    if (typeof broker === 'string') {
+      return [{ name: 'Kafka → Bronze and Gold', value: `not measured: ${broker}` }]
+    }
+    process.on('exit', broker.kill)
+    try {
+      const sent = await fill(broker.url, events)
+      const own = await inChild<StreamResult>(script('stream'), [
+        String(events),
+        String(BATCH_ROWS),
+        join(folder.path, 'lake'),
+        'kafka',
+        broker.url,
+        String(sent.bytes),
+      ])
+      const peer = await spark(broker.url, sent, own.folded, folder.path)
+      return figures(sent, own, peer)
+    } finally {
+      await broker.stop()
+      process.off('exit', broker.kill)
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+/** A broker, or why there is none. */
+async function startBroker(work: string): Promise<KafkaServer | string> {
+  const { installKafka } = await parts()
+  const { startKafka } = await service<{
+    readonly startKafka: (folder: string, work: string) => Promise<KafkaServer>
+  }>('kafka', 'start.js')
+  try {
+    return await startKafka(await installKafka(), work)
+  } catch (error) {
+    return `Kafka cannot be started: ${reason(error)}`
+  }
+}
+
+/** Makes the topic. @returns what is in it */
+async function fill(broker: string, events: number): Promise<GeneratorCounts> {
+  const generator = new EventGenerator(GENERATOR_DEFAULTS)
+  const topic = await openKafkaTopic({
+    brokers: [broker],
+    topic: TOPIC,
+    group: 'none',
+    partitions: PARTITIONS,
+  })
+  try {
+    for (let made = 0; made < events; made += PORTION) {
+      await topic.sink.send(generator.take(Math.min(PORTION, events - made), Date.now()))
+    }
+  } finally {
+    await topic.close()
+  }
+  return generator.counts
+}
+
+/** What Spark has measured, or why it has not. */
+async function spark(
+  broker: string,
+  { events, malformed }: GeneratorCounts,
+  folded: number,
+  folder: string,
+): Promise<PeerResult | string> {
+  const { installSpark, installSparkKafka } = await parts()
+  const { javaHome } = await service<{ readonly javaHome: (major: number) => string }>(
+    'install',
+    'cache.js',
+  )
+  const work = join(folder, 'spark')
+  mkdirSync(work)
+  try {
+    const python = join(await installSpark(), 'bin', 'python')
+    const jars = await installSparkKafka()
+    const peer = join(ROOT, 'bench', 'peers', 'kafka.py')
+    const args = [peer, broker, TOPIC, String(events), String(BATCH_ROWS), work, jars]
+    const env = { JAVA_HOME: javaHome(17), TZ: 'UTC' }
+    const result = lastLine<PeerResult>(await run(python, args, 'Spark', env))
+    // Spark takes what it can of a broken event. Of all others, more or fewer in Gold would be other work.
+    if (Math.abs(result.folded - folded) > malformed) {
+      throw new Error(`Gold has ${result.folded} events by Spark, and ${folded}`)
+    }
+    return result
+  } catch (error) {
+    return `Spark not measured: ${reason(error)}`
+  }
+}
+
+function figures(
+  { events, bytes }: GeneratorCounts,
+  own: StreamResult,
+  peer: PeerResult | string,
+): Figure[] {
+  const isMissing = typeof peer === 'string'
+  const perCpu = isMissing ? Number.NaN : bytes / 2 ** 20 / peer.cpuSeconds
+  const k = (rowsPerSecond: number): string => `${Math.round(rowsPerSecond / 1000)}k events/s`
+  return [
+    {
+      name: `Kafka → Bronze and Gold, ${events} events of ${Math.round(own.bytesPerEvent)} B, batches of 100,000`,
+      value: `${own.mibPerCpuSecond.toFixed(1)} MiB of values a CPU second (${k(own.rowsPerSecond)})`,
+      bar: `≥ ${LEAST_MIB} MiB`,
+      reached: own.mibPerCpuSecond >= LEAST_MIB,
+      peer: isMissing
+        ? peer
+        : `Spark ${peer.version} Structured Streaming ${perCpu.toFixed(1)} MiB (${k(events / peer.seconds)}, ×${(own.mibPerCpuSecond / perCpu).toFixed(1)})`,
+    },
+    {
+      name: 'the same, CPU time of an event in the later half of the batches',
+      value: `${lateMicros(own.batches).toFixed(1)} µs`,
+      peer: isMissing ? '' : againstOwn(lateMicros(peer.batches), lateMicros(own.batches)),
+    },
+    {
+      name: 'the same, peak memory',
+      value: `${own.peakRssMiB} MiB`,
+      bar: `≤ ${MOST_RSS_MIB} MiB`,
+      reached: own.peakRssMiB <= MOST_RSS_MIB,
+      peer: isMissing ? '' : `JVM ${peer.peakRssMiB} MiB`,
+    },
+  ]
+}
+
+/** Without the first batches, in which code is compiled. */
+function lateMicros(batches: readonly BatchEnd[]): number {
+  const early = batches.length >> 1
+  const rows = batches.slice(early).reduce((sum, batch) => sum + batch.rows, 0)
+  const [from, to] = [batches[early - 1], batches.at(-1)]
+  return (((to?.cpuSeconds ?? 0) - (from?.cpuSeconds ?? 0)) / rows) * 1e6
+}
+
+function againstOwn(micros: number, own: number): string {
+  return `Spark ${micros.toFixed(1)} µs (×${(micros / own).toFixed(1)})`
+}
+
+function parts(): Promise<Parts> {
+  return service<Parts>('install', 'parts.js')
+}
+
+/** A module that starts or installs services for tests. */
+async function service<T>(...path: string[]): Promise<T> {
+  return (await import(pathToFileURL(join(ROOT, 'test', 'services', ...path)).href)) as T
+}
+
+function reason(error: unknown): string {
+  return (error as Error).message.split('\n', 1)[0] as string
+}
