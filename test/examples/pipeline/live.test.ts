@@ -7,6 +7,7 @@ import { GOLD } from '../../../examples/pipeline/gold.ts'
 import { startJob } from '../../../examples/pipeline/job.ts'
 import { type LiveOptions, runLive } from '../../../examples/pipeline/live.ts'
 import { topVideos } from '../../../examples/pipeline/top-videos.ts'
+import { systemRuntime } from '../../../src/core/runtime.ts'
 import type { Lake } from '../../../src/index.ts'
 import { memoryLake } from '../../support/lakes.ts'
 import { chunkOf } from './chunks.ts'
@@ -78,13 +79,18 @@ describe('runLive', () => {
   it('ends when it is asked to, with the batch under way', async () => {
     const lake = await memoryLake()
     const stop = new AbortController()
-    setTimeout(() => stop.abort(), 600)
-    const result = await runLive(
+    const running = runLive(
       liveOptions(lake, new MemoryTopic(2), {
         forMs: Number.POSITIVE_INFINITY,
         signal: stop.signal,
       }),
     )
+    const hasRows = async (): Promise<boolean> =>
+      (await lake.listTables('gold')).length > 0 &&
+      (await lake.table(GOLD)).currentSnapshot !== undefined
+    while (!(await hasRows())) await systemRuntime.sleep(20)
+    stop.abort()
+    const result = await running
     expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
   })
 
