@@ -81,7 +81,7 @@ function pyiceberg({ url, s3 }: AttachSettings): string[] {
 function duckdb({ url, s3 }: AttachSettings): string[] {
   const attach = `ATTACH '' AS lake (TYPE iceberg, ENDPOINT '${url}', AUTHORIZATION_TYPE 'none'`
   if (s3 === undefined) return [`${attach});`]
-  // DuckDB takes keys of catalogs too, but was seen to go to Amazon without them under load: it has its own.
+  // DuckDB takes keys of catalogs too, but was seen to go to Amazon without them once (docs/serve.md): it has its own.
   const parts = ["KEY_ID '…'", "SECRET '…'"]
   if (s3.region !== undefined) parts.push(`REGION '${s3.region}'`)
   if (s3.endpoint !== undefined) {

@@ -272,6 +272,32 @@ for (const place of PLACES.filter((p) => HAS_S3 || !p.s3)) {
       })
     }
 
+    it.runIf(place.vended && ENGINES.includes('duckdb'))(
+      'gives DuckDB its keys, if it asks for them',
+      async () => {
+        await writer.stop()
+        const attach = section(served.text, 'DuckDB', place).find((line) => /^ATTACH/.test(line))
+        const [mode, own] = [", ACCESS_DELEGATION_MODE 'none'", `${place.catalog}_asked`]
+        expect(attach).toContain(mode)
+        const asking = attach?.replace(mode, '').replace(`AS ${place.catalog}`, `AS ${own}`)
+        // What DuckDB has read it keeps; of this table it knows nothing yet.
+        const table = await lake.createTable('live.unread', COLUMNS)
+        await table.append([{ id: 1n, latest: 0, total: 0n }])
+        const count = (catalog: string): Promise<unknown> =>
+          post('duckdb', { op: 'sql', sql: `SELECT count(*) AS n FROM ${catalog}.live.unread` })
+        // It has no others.
+        await post('duckdb', { op: 'sql', sql: 'SELECT 1', before: DROP_SECRETS })
+        await expect(count(place.catalog)).rejects.toThrow(/HTTP|amazonaws/)
+        await post('duckdb', { op: 'sql', sql: 'SELECT 1', before: [asking] })
+        try {
+          expect(await count(own)).toEqual([{ n: '1' }])
+        } finally {
+          const detach = [`DETACH DATABASE IF EXISTS ${own}`]
+          await post('duckdb', { op: 'sql', sql: 'SELECT 1', before: detach })
+        }
+      },
+    )
+
     it('ends by SIGTERM, cleanly', async () => {
       const ended = new Promise((resolve) => served.child.on('close', resolve))
       served.child.kill('SIGTERM')
