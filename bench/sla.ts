@@ -20,6 +20,7 @@ import { machine, temporaryFolder } from './measure.js'
 import type { BatchLine, JobSettings } from './sla-job.js'
 import { Latencies } from './sla-latencies.js'
 import { slaPage } from './sla-page.js'
+import { queryTrino } from './trino.js'
 
 const HELP = `npm run bench:sla -- [--rate N] [--for SECONDS] [--trigger MS] [--help]
 
@@ -78,7 +79,7 @@ async function main(): Promise<number> {
   })
   stops.push(() => job.kill())
   const catalog = await job.ready
-  await sql(
+  await queryTrino(
     trino.url,
     `CREATE CATALOG sla USING iceberg WITH ("iceberg.catalog.type"='rest', "iceberg.rest-catalog.uri"='${catalog}', ` +
       `"fs.native-s3.enabled"='true', "s3.endpoint"='${s3.url}', "s3.region"='us-east-1', "s3.path-style-access"='true', ` +
@@ -87,7 +88,7 @@ async function main(): Promise<number> {
   const count =
     'SELECT coalesce(sum(views + likes + shares + comments + completions), 0) FROM sla.gold.virality_state'
   // The first query loads classes for seconds.
-  for (let i = 0; i < 3; i++) await sql(trino.url, count)
+  for (let i = 0; i < 3; i++) await queryTrino(trino.url, count)
 
   console.log(`${machine()}: ${rate} events/s for ${seconds} s, a batch each ${intervalMs} ms`)
   const stopSending = new AbortController()
@@ -99,7 +100,7 @@ async function main(): Promise<number> {
   const poll = async (): Promise<void> => {
     while (polling) {
       const before = performance.now()
-      const [[folded]] = (await sql(trino.url, count)) as [[number]]
+      const [[folded] = []] = (await queryTrino(trino.url, count)).rows
       queryMs.push(performance.now() - before)
       seen.push({ atMs: Date.now(), folded: Number(folded) })
       await sleep(50)
@@ -225,31 +226,6 @@ function part(name: string): string {
   if (found !== undefined) return found
   console.error(`${name} is not installed.\n\n${HELP}`)
   process.exit(2)
-}
-
-/** Runs a statement on Trino and gives its rows. */
-async function sql(url: string, statement: string): Promise<unknown[][]> {
-  interface Page {
-    readonly error?: { readonly message: string }
-    readonly data?: unknown[][]
-    readonly nextUri?: string
-  }
-  const headers = { 'X-Trino-User': 'floe' }
-  const page = async (at: string, init: RequestInit): Promise<Page> => {
-    for (;;) {
-      const answer = await fetch(at, init)
-      if (answer.status < 502 || answer.status > 504) return (await answer.json()) as Page
-      await sleep(100)
-    }
-  }
-  const rows: unknown[][] = []
-  let now = await page(`${url}/v1/statement`, { method: 'POST', body: statement, headers })
-  for (;;) {
-    if (now.error !== undefined) throw new Error(`Trino: ${now.error.message}`)
-    rows.push(...(now.data ?? []))
-    if (now.nextUri === undefined) return rows
-    now = await page(now.nextUri, { headers })
-  }
 }
 
 function positive(name: string, text: string): number {

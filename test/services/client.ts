@@ -1,4 +1,5 @@
 /** Talks to the engines that run.js has started. */
+import { queryTrino, TrinoError } from '../../bench/trino.ts'
 import type { Canonical, CanonicalRow } from './canonical.ts'
 import { sortedPairs } from './canonical.ts'
 
@@ -163,72 +164,19 @@ async function readTrino(request: ReadRequest): Promise<CanonicalRow[]> {
   }
 }
 
-interface TrinoColumn {
-  readonly name: string
-  readonly type: string
-}
-
-interface TrinoPage {
-  readonly nextUri?: string
-  readonly columns?: readonly TrinoColumn[]
-  readonly data?: readonly (readonly unknown[])[]
-  readonly error?: {
-    readonly message: string
-    readonly errorName: string
-    readonly failureInfo?: TrinoFailure
-  }
-}
-
-interface TrinoFailure {
-  readonly message?: string
-  readonly cause?: TrinoFailure
-}
-
-/** The messages of an error and of what caused it. */
-function causes(error: NonNullable<TrinoPage['error']>): string {
-  const messages = [error.message]
-  for (let f = error.failureInfo?.cause; f !== undefined; f = f.cause)
-    messages.push(f.message ?? '')
-  return messages.join(' <- ')
-}
-
 /** Runs a statement on Trino and gives its rows in canonical form. @throws EngineError */
 export async function trino(sql: string): Promise<CanonicalRow[]> {
   const url = urls.trino
   if (url === undefined) throw new Error('trino is not running')
-  const headers = {
-    'X-Trino-User': 'floe',
-    'X-Trino-Time-Zone': 'UTC',
-    'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
-  }
-  let page = await trinoPage(`${url}/v1/statement`, { method: 'POST', body: sql, headers })
-  const rows: CanonicalRow[] = []
-  for (;;) {
-    if (page.error) throw new EngineError(`${page.error.errorName}: ${causes(page.error)}`)
-    const columns = page.columns ?? []
-    for (const row of page.data ?? []) {
-      rows.push(
-        Object.fromEntries(
-          columns.map((c, i) => [c.name, trinoValue(row[i], parseTrinoType(c.type))]),
-        ),
-      )
-    }
-    if (page.nextUri === undefined) return rows
-    page = await trinoPage(page.nextUri, { headers })
-  }
-}
-
-async function trinoPage(url: string, init: RequestInit): Promise<TrinoPage> {
-  for (;;) {
-    const response = await fetch(url, init)
-    if (response.status === 503 || response.status === 502 || response.status === 504) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      continue
-    }
-    // 64-bit integers come as bare numbers, which JSON.parse would round.
-    const text = (await response.text()).replace(/([[,:])(-?\d{16,})(?=[,\]}])/g, '$1"$2"')
-    return JSON.parse(text) as TrinoPage
-  }
+  const { columns, rows } = await queryTrino(url, sql).catch((error: unknown) => {
+    throw error instanceof TrinoError ? new EngineError(error.message) : error
+  })
+  const types = columns.map(({ type }) => parseTrinoType(type))
+  return rows.map((row) =>
+    Object.fromEntries(
+      columns.map(({ name }, i) => [name, trinoValue(row[i], types[i] as TrinoType)]),
+    ),
+  )
 }
 
 type TrinoType =
