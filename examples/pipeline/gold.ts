@@ -84,17 +84,29 @@ export function foldEvents(
 ): FoldCounts {
   const fold = new Fold(states, settings)
   for (const rows of batches) fold.add(rows)
+  fold.finish()
   return fold.counts
 }
+
+/** The numbers of a video while events are folded into it: where they are in {@link Fold}'s column of a video. */
+const SCORE = 0
+const VELOCITY = 1
+const FIRST = 2
+const LAST = 3
+const PARTITION = 4
+const OFFSET = 5
+const COUNTS = 6
+const WIDTH: number = COUNTS + EVENT_TYPES.length
 
 class Fold {
   readonly counts: FoldCounts = { folded: 0, ignored: 0, ahead: 0 }
   readonly #states: VideoStates
   readonly #settings: ViralitySettings
   readonly #videos = new ByteDictionary()
-  /** By the numbers of the videos. */
-  readonly #current: VideoState[] = []
   readonly #types = new ByteDictionary()
+  /** Those of each video, by the number of the video. Objects would make garbage of each number that is not whole. */
+  #numbers = new Float64Array(256 * WIDTH)
+  #open = 0
 
   constructor(states: VideoStates, settings: ViralitySettings) {
     this.#states = states
@@ -110,11 +122,13 @@ class Fold {
     const sourceTimes = longReader(rows, 'source_time')
     const partitions = intsOf(rows, 'source_partition')
     const offsets = longReader(rows, 'source_offset')
+    const { weights, scoreHalfLifeMs, velocityHalfLifeMs } = this.#settings
     const mostAheadMicros = this.#settings.mostAheadMs * 1000
+    let [folded, ignored, ahead] = [0, 0, 0]
     for (let row = 0; row < rows.numRows; row++) {
       const isWhole = videos.has(row) && types.has(row) && times.has(row) && keys.has(row)
       if (!isWhole || !isSameValue(videos, keys, row)) {
-        this.counts.ignored++
+        ignored++
         continue
       }
       const type = this.#types.code(
@@ -123,12 +137,12 @@ class Fold {
         types.offsets[row + 1] as number,
       )
       if (type >= EVENT_TYPES.length) {
-        this.counts.ignored++
+        ignored++
         continue
       }
       const micros = longAt(times.halves, row)
       if (micros - longAt(sourceTimes.halves, row) > mostAheadMicros) {
-        this.counts.ahead++
+        ahead++
         continue
       }
       const video = this.#videos.code(
@@ -136,50 +150,71 @@ class Fold {
         videos.offsets[row] as number,
         videos.offsets[row + 1] as number,
       )
-      const state = this.#current[video] ?? this.#open(video)
-      this.#event(state, type, micros)
-      state.partition = partitions[row] as number
-      state.offset = longAt(offsets.halves, row)
-      this.counts.folded++
+      if (video === this.#open) this.#load(video)
+      const numbers = this.#numbers
+      const at = video * WIDTH
+      const weight = weights[type] as number
+      const last = numbers[at + LAST] as number
+      let score = numbers[at + SCORE] as number
+      let velocity = numbers[at + VELOCITY] as number
+      // What there is fades to the time of the newest event, and so does what an older event adds.
+      if (micros >= last) {
+        const ms = last < 0 ? 0 : (micros - last) / 1000
+        score = score * exp2(-ms / scoreHalfLifeMs) + weight
+        velocity = velocity * exp2(-ms / velocityHalfLifeMs) + weight
+        numbers[at + LAST] = micros
+      } else {
+        const ms = (last - micros) / 1000
+        score += weight * exp2(-ms / scoreHalfLifeMs)
+        velocity += weight * exp2(-ms / velocityHalfLifeMs)
+      }
+      numbers[at + SCORE] = score
+      numbers[at + VELOCITY] = velocity
+      if (micros < (numbers[at + FIRST] as number)) numbers[at + FIRST] = micros
+      numbers[at + COUNTS + type] = (numbers[at + COUNTS + type] as number) + 1
+      numbers[at + PARTITION] = partitions[row] as number
+      numbers[at + OFFSET] = longAt(offsets.halves, row)
+      folded++
+    }
+    this.counts.folded += folded
+    this.counts.ignored += ignored
+    this.counts.ahead += ahead
+  }
+
+  /** Hands over the videos that events were folded into. */
+  finish(): void {
+    for (let video = 0; video < this.#open; video++) {
+      const at = video * WIDTH
+      const numbers = this.#numbers.subarray(at, at + WIDTH)
+      this.#states.set(this.#videos.text(video), {
+        counts: [...numbers.subarray(COUNTS)],
+        score: numbers[SCORE] as number,
+        velocity: numbers[VELOCITY] as number,
+        firstMicros: numbers[FIRST] as number,
+        lastMicros: numbers[LAST] as number,
+        partition: numbers[PARTITION] as number,
+        offset: numbers[OFFSET] as number,
+      })
     }
   }
 
-  #open(video: number): VideoState {
-    const id = this.#videos.text(video)
-    const known = this.#states.get(id)
-    const state =
-      known === undefined
-        ? {
-            counts: [0, 0, 0, 0, 0],
-            score: 0,
-            velocity: 0,
-            firstMicros: Number.MAX_SAFE_INTEGER,
-            lastMicros: -1,
-            partition: -1,
-            offset: -1,
-          }
-        : { ...known, counts: [...known.counts] }
-    this.#states.set(id, state)
-    this.#current[video] = state
-    return state
-  }
-
-  /** What there is fades to the time of the newest event, and so does what an older event adds. */
-  #event(state: VideoState, type: number, micros: number): void {
-    const { weights, scoreHalfLifeMs, velocityHalfLifeMs } = this.#settings
-    const weight = weights[type] as number
-    state.counts[type] = (state.counts[type] as number) + 1
-    if (micros < state.firstMicros) state.firstMicros = micros
-    if (micros >= state.lastMicros) {
-      const ms = state.lastMicros < 0 ? 0 : (micros - state.lastMicros) / 1000
-      state.score = state.score * exp2(-ms / scoreHalfLifeMs) + weight
-      state.velocity = state.velocity * exp2(-ms / velocityHalfLifeMs) + weight
-      state.lastMicros = micros
-    } else {
-      const ms = (state.lastMicros - micros) / 1000
-      state.score += weight * exp2(-ms / scoreHalfLifeMs)
-      state.velocity += weight * exp2(-ms / velocityHalfLifeMs)
+  #load(video: number): void {
+    this.#open++
+    const at = video * WIDTH
+    if (at === this.#numbers.length) {
+      const grown = new Float64Array(at * 2)
+      grown.set(this.#numbers)
+      this.#numbers = grown
     }
+    const numbers = this.#numbers.subarray(at, at + WIDTH)
+    const known = this.#states.get(this.#videos.text(video))
+    numbers.set(known?.counts ?? [], COUNTS)
+    numbers[SCORE] = known?.score ?? 0
+    numbers[VELOCITY] = known?.velocity ?? 0
+    numbers[FIRST] = known?.firstMicros ?? Number.MAX_SAFE_INTEGER
+    numbers[LAST] = known?.lastMicros ?? -1
+    numbers[PARTITION] = known?.partition ?? -1
+    numbers[OFFSET] = known?.offset ?? -1
   }
 }
 

@@ -188,7 +188,7 @@ class Writer implements ParquetWriter {
       const { children } = batch.data
       const rows =
         indices === undefined
-          ? rowsWithin(children, row, most, bytes)
+          ? wholeBytes(row, rowsWithin(children, row, most, bytes), count)
           : selectedWithin(children, indices, row, most, bytes)
       const bytesBefore = group.ipc.bytes
       this.#collect(group, batch, row, row + rows, indices)
@@ -386,6 +386,12 @@ class Writer implements ParquetWriter {
 }
 
 const WHAT = 'Writing a data file'
+
+/** Ends a run of rows where a byte of their bitmaps does, if it can: the next one would have to shift all bits. */
+function wholeBytes(start: number, rows: number, count: number): number {
+  const end = start + rows
+  return rows < 64 || end === count ? rows : rows - (end % 8)
+}
 
 function first<T>(set: ReadonlySet<T>): T | undefined {
   for (const item of set) return item

@@ -221,7 +221,7 @@ export class PartitionReader {
     const view = new DataView(block.buffer, block.byteOffset, block.length)
     const relative = this.#offset - this.#base
     let starts = this.#starts
-    let [at, count, total, keyBytes, valueBytes] = [0, 0, 0, 0, 0]
+    let [at, count, total, keyBytes] = [0, 0, 0, 0]
     let [nullKeys, nullValues, withHeaders] = [false, false, false]
     let stop: Stop
     for (;;) {
@@ -269,7 +269,6 @@ export class PartitionReader {
       if (key < 0) nullKeys = true
       else keyBytes += key
       if (value < 0) nullValues = true
-      else valueBytes += value
       if (headers > 0) withHeaders = true
       at += length
     }
@@ -277,7 +276,6 @@ export class PartitionReader {
     const chunk = this.#chunk(block, view, {
       count,
       keyBytes,
-      valueBytes,
       nullKeys,
       nullValues,
       withHeaders,
@@ -294,7 +292,6 @@ export class PartitionReader {
     sizes: {
       readonly count: number
       readonly keyBytes: number
-      readonly valueBytes: number
       readonly nullKeys: boolean
       readonly nullValues: boolean
       readonly withHeaders: boolean
@@ -304,7 +301,6 @@ export class PartitionReader {
     const offsets = new Float64Array(count)
     const timestampsMs = new Float64Array(count)
     const keys = new Uint8Array(sizes.keyBytes)
-    const values = new Uint8Array(sizes.valueBytes)
     const keyOffsets = new Int32Array(count + 1)
     const valueOffsets = new Int32Array(count + 1)
     const keyNulls = sizes.nullKeys ? new Uint8Array(count) : undefined
@@ -317,6 +313,11 @@ export class PartitionReader {
       timestampsMs[row] = view.getFloat64(at + 12, true)
       const key = view.getInt32(at + 20, true)
       const value = view.getInt32(at + 24, true)
+      if (headers !== undefined) {
+        const list = view.getUint32(at + 28, true) === 0 ? NO_HEADERS : headersAt(block, at)
+        headers.push(list)
+        for (const header of list) headerBytes += header.key.length + (header.value?.length ?? 0)
+      }
       let from = at + HEAD_BYTES
       if (key < 0) (keyNulls as Uint8Array)[row] = 1
       else {
@@ -326,16 +327,15 @@ export class PartitionReader {
       }
       if (value < 0) (valueNulls as Uint8Array)[row] = 1
       else {
-        copy(block, from, from + value, values, valueEnd)
+        // They gather at the start of the block, over what was read of it: a view for each would be garbage.
+        block.copyWithin(valueEnd, from, from + value)
         valueEnd += value
       }
       keyOffsets[row + 1] = keyEnd
       valueOffsets[row + 1] = valueEnd
-      if (headers === undefined) continue
-      const list = view.getUint32(at + 28, true) === 0 ? NO_HEADERS : headersAt(block, at)
-      headers.push(list)
-      for (const header of list) headerBytes += header.key.length + (header.value?.length ?? 0)
     }
+    const values = new Uint8Array(valueEnd)
+    values.set(new Uint8Array(block.buffer, block.byteOffset, valueEnd))
     return {
       topic: this.topic,
       partition: this.partition,
