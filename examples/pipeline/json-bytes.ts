@@ -22,7 +22,8 @@ const STOPS = Uint8Array.from({ length: 256 }, (_, byte) =>
 
 /**
  * The index of the first byte from `from` on that is not a plain character of a string, or `to`. Four bytes at a time:
- * a word less a constant borrows from the high bit of a byte that is too small, and only of one that was small before.
+ * a word less a constant has the high bit in the first byte that was too small; what it borrows from those after it does
+ * not matter.
  */
 export function plainEnd(bytes: Uint8Array, view: DataView, from: number, to: number): number {
   let at = from
@@ -35,7 +36,8 @@ export function plainEnd(bytes: Uint8Array, view: DataView, from: number, to: nu
       ((backslashes - 0x01010101) & ~backslashes) |
       (word - 0x20202020) |
       word
-    if ((stops & 0x80808080) !== 0) break
+    const first = stops & 0x80808080
+    if (first !== 0) return at + ((31 - Math.clz32(first & -first)) >> 3)
   }
   while (at < to && STOPS[bytes[at] as number] === 0) at++
   return at
