@@ -41,7 +41,7 @@ export interface StreamOptions {
   readonly maxBatchRows?: number | undefined
   /** A batch is closed at so many bytes of keys, values and headers. Default 64 MiB. */
   readonly maxBatchBytes?: number | undefined
-  /** Most bytes that the source holds ahead. Default 32 MiB. */
+  /** Most bytes that the source holds ahead. Default 16 MiB. */
   readonly bufferBytes?: number | undefined
   /** A record with a larger key or value stops the stream. Default 16 MiB. */
   readonly maxRecordBytes?: number | undefined
@@ -92,7 +92,7 @@ export function resolveOptions(options: StreamOptions): ResolvedOptions {
     backfill: options.backfill ?? [],
     maxBatchRows: whole('maxBatchRows', options.maxBatchRows ?? 500_000, 1, 50_000_000),
     maxBatchBytes: whole('maxBatchBytes', options.maxBatchBytes ?? 64 * MIB, 1, MAX_BATCH_BYTES),
-    bufferBytes: whole('bufferBytes', options.bufferBytes ?? 32 * MIB, 1, MAX_BATCH_BYTES),
+    bufferBytes: whole('bufferBytes', options.bufferBytes ?? 16 * MIB, 1, MAX_BATCH_BYTES),
     maxRecordBytes: whole('maxRecordBytes', options.maxRecordBytes ?? 16 * MIB, 1, MAX_BATCH_BYTES),
     expire,
     retryTimeoutMs: whole('retryTimeoutMs', options.retryTimeoutMs ?? 600_000, 0, 2 ** 31 - 1),

@@ -6,7 +6,7 @@
 /** Bytes of one buffer: what a piece of a row group usually fits into. */
 export const PIECE_BUFFER_BYTES: number = 4 * 1024 * 1024
 /** Buffers kept for the next use; those of two workers' row groups and the one being collected. */
-const KEPT_BUFFERS = 12
+const KEPT_BUFFERS = 18
 
 const free: SharedArrayBuffer[] = []
 
