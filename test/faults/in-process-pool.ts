@@ -50,5 +50,5 @@ function encode(request: EncodeRequest): EncodeResult {
     }
   }
   const options = { ...request.options, plainColumns: analysis.plainColumns }
-  return { file: encodeRowGroup(wasm, ipc, options), analysis }
+  return { file: encodeRowGroup(wasm, wasm.Table.fromIPCStream(ipc), options), analysis }
 }

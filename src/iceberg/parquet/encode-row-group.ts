@@ -1,4 +1,5 @@
-/** Worker side of writing: an Arrow IPC stream to a Parquet file of one row group. */
+/** Worker side of writing: a table in the encoder's memory to a Parquet file of one row group. */
+import type { Table } from 'parquet-wasm/esm/parquet_wasm.js'
 import type { CompressionCodec } from './codecs.ts'
 import type { ParquetWasm } from './parquet-wasm.ts'
 
@@ -11,15 +12,14 @@ export interface EncodeOptions {
 }
 
 /**
- * Encodes the batches of an IPC stream.
+ * Encodes the batches of a table, which is used up.
  * @returns the file: magic, column chunks, page indexes, footer.
  */
 export function encodeRowGroup(
   wasm: ParquetWasm,
-  ipc: Uint8Array,
+  table: Table,
   options: EncodeOptions,
 ): Uint8Array {
-  const table = wasm.Table.fromIPCStream(ipc)
   const codec = options.codec.toUpperCase() as Uppercase<CompressionCodec>
   let builder = new wasm.WriterPropertiesBuilder()
     .setCompression(wasm.Compression[codec])

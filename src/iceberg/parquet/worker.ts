@@ -6,10 +6,10 @@ import { parentPort } from 'node:worker_threads'
 import * as wasm from 'parquet-wasm/esm/parquet_wasm.js'
 import { assert, type ErrorContext, isFloeError } from '../../core/errors.ts'
 import { loadArrow } from '../columns/arrow.ts'
-import { Scratch } from '../columns/scratch.ts'
 import { analyzeBatch, emptyAnalysis, type RowGroupAnalysis } from './analyze-row-group.ts'
 import { decodeRowGroup, mayExpandBeyond } from './decode-row-group.ts'
 import { encodeRowGroup } from './encode-row-group.ts'
+import { WasmIpc } from './wasm-ipc.ts'
 import type {
   DecodeResult,
   EncodeRequest,
@@ -23,10 +23,11 @@ import type {
 const port = parentPort
 assert(port !== null, 'the Parquet worker runs in a worker thread')
 let maxMemoryBytes = 0
+let exports: wasm.InitOutput | undefined
 
 port.once('message', (setup: WorkerSetup) => {
   maxMemoryBytes = setup.maxMemoryBytes
-  wasm.initSync({ module: setup.module })
+  exports = wasm.initSync({ module: setup.module })
   port.on('message', onRequest)
 })
 
@@ -67,36 +68,28 @@ async function handle(request: WorkerRequest): Promise<Handled> {
 }
 
 async function encode(request: EncodeRequest): Promise<EncodeResult> {
-  const ipc = join(request.ipc)
-  const analysis = await analyze(ipc, request)
+  assert(exports !== undefined, 'the worker was set up')
+  const ipc = new WasmIpc(exports, request.ipc)
+  let analysis: RowGroupAnalysis
+  try {
+    analysis = await analyze(ipc, request)
+  } catch (error) {
+    ipc.free()
+    throw error
+  }
   const options = { ...request.options, plainColumns: analysis.plainColumns }
-  return { file: encodeRowGroup(wasm, ipc, options), analysis }
+  return { file: encodeRowGroup(wasm, ipc.intoTable(wasm), options), analysis }
 }
 
-async function analyze(ipc: Uint8Array, request: EncodeRequest): Promise<RowGroupAnalysis> {
+async function analyze(ipc: WasmIpc, request: EncodeRequest): Promise<RowGroupAnalysis> {
   if (request.analysis.kind === 'analysis') return request.analysis
   const { RecordBatchReader } = await loadArrow()
   let analysis = emptyAnalysis()
-  for (const batch of RecordBatchReader.from(ipc)) {
+  for (const batch of RecordBatchReader.from(ipc.bytes)) {
     analysis = analyzeBatch(analysis, batch, request.analysis.modes)
   }
   return analysis
 }
-
-/** Valid until the next request. */
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  SCRATCH.clear()
-  const bytes = SCRATCH.take(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
-}
-
-/** Requests to encode have up to so many bytes as a rule; the largest batches have more. */
-const SCRATCH = new Scratch(20 * 1024 * 1024)
 
 function memoryBytes(): number {
   return wasm.wasmMemory().buffer.byteLength
