@@ -19,7 +19,7 @@ export {
   sliceChunk,
 } from './record-chunk.ts'
 export { type StreamResult, type StreamRun, stream } from './runner.ts'
-export type { SourceOpenOptions, SourceReader, StreamSource } from './source.ts'
+export type { PartitionSharing, SourceOpenOptions, SourceReader, StreamSource } from './source.ts'
 export { EmbeddedLog, type LogOptions, openLog } from './sources/log/embedded-log.ts'
 export { type LogSourceOptions, logSource } from './sources/log/log-source.ts'
 export type { StreamTransaction } from './stream-transaction.ts'

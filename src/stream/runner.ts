@@ -14,6 +14,7 @@ import { ledgerAdditions, readLedger } from './ledger.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
 import { type OffsetRange, type Position, partitionKey } from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
+import { SharedPartitions } from './shared-partitions.ts'
 import type { SourceReader } from './source.ts'
 import { StreamMetrics } from './stream-metrics.ts'
 import { StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
@@ -69,6 +70,21 @@ const BEHIND_BYTES = 256 * 1024
 /** Longest wait in one read, so that ticks and stops are seen. */
 const READ_WAIT_MS = 1000
 
+/** What a run works with. */
+interface Open {
+  readonly reader: SourceReader
+  readonly tables: StreamTables
+  readonly partitions: SharedPartitions
+}
+
+interface Committed {
+  /** Undefined where the outcome had to be looked up. */
+  readonly result: TransactionResult | undefined
+  readonly tries: number
+  readonly transformMs: number
+  readonly commitMs: number
+}
+
 class Runner {
   readonly #o: ResolvedOptions
   readonly #backlog = new Backlog()
@@ -79,6 +95,8 @@ class Runner {
   readonly #kill = new AbortController()
   /** Where this runner has read to, by partition. */
   readonly #readTo = new Map<string, number>()
+  /** Batches in a row that were dropped in rebalances, and since when. */
+  #dropped = { batches: 0, sinceMs: 0 }
   #batches = 0
   #rows = 0
   #bytes = 0
@@ -113,10 +131,10 @@ class Runner {
       const tables = await this.#loadTables()
       try {
         reader = await this.#openSource(tables)
-        for (const at of tables.position.entries()) this.#readTo.set(partitionKey(at), at.offset)
+        this.#beginAt(tables.position)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
         this.#warnOfTopicsWithoutId(reader)
-        await this.#loop(reader, tables)
+        await this.#loop({ reader, tables, partitions: new SharedPartitions(reader) })
       } catch (error) {
         unlessStopped(error)
       }
@@ -163,20 +181,28 @@ class Runner {
     this.#emit({ type: 'warning', error })
   }
 
-  async #loop(reader: SourceReader, tables: StreamTables): Promise<void> {
+  async #loop(open: Open): Promise<void> {
     const { trigger, runtime } = this.#o
-    const drain = 'intervalMs' in trigger ? undefined : await reader.endOffsets()
+    const { reader, tables, partitions } = open
+    const isDraining = !('intervalMs' in trigger)
+    let drain: Position | undefined
     const interval = 'intervalMs' in trigger ? trigger.intervalMs : 0
     let tick = runtime.monotonicMs() + interval
     for (;;) {
+      if (partitions.isReassigned) {
+        await this.#follow(open)
+        drain = undefined
+      }
+      if (isDraining) drain ??= await reader.endOffsets()
       const isEnd =
-        drain === undefined ? await this.#collect(reader, tick) : await this.#drain(reader, drain)
+        drain === undefined ? await this.#collect(open, tick) : await this.#drain(open, drain)
       const closedMs = runtime.monotonicMs()
       if (this.#stop.signal.aborted) return
+      if (partitions.isReassigned) continue
       const taken = this.#take(tables)
       if (taken !== undefined) {
-        await this.#process(reader, tables, taken, closedMs)
-        if ('once' in trigger) return
+        const isCommitted = await this.#process(open, taken, closedMs)
+        if ('once' in trigger && isCommitted) return
       } else if (this.#readError !== undefined) throw this.#readError
       else if (isEnd && drain !== undefined) return
       else this.#emit({ type: 'idle', id: this.#o.id })
@@ -186,11 +212,39 @@ class Runner {
     }
   }
 
+  #beginAt(position: Position): void {
+    this.#readTo.clear()
+    for (const at of position.entries()) this.#readTo.set(partitionKey(at), at.offset)
+  }
+
+  /** Begins with the partitions that the reader has now, where the tables are now: what was read of others is dropped. */
+  #follow({ partitions, tables }: Open): Promise<void> {
+    return partitions.resume(async () => {
+      await this.#reload(tables)
+      this.#backlog.clear()
+      this.#beginAt(tables.position)
+      return tables.position
+    })
+  }
+
+  async #reload(tables: StreamTables): Promise<ReadonlySet<string>> {
+    const { runtime } = this.#o
+    const startedMs = runtime.monotonicMs()
+    for (let tries = 1; ; tries++) {
+      try {
+        return await tables.reload()
+      } catch (error) {
+        if (!mayPass(error)) throw error
+        await this.#pause('retrying', error, tries, startedMs)
+      }
+    }
+  }
+
   /** Reads until the tick, or until a batch is full. */
-  async #collect(reader: SourceReader, tick: number): Promise<boolean> {
+  async #collect({ reader, partitions }: Open, tick: number): Promise<boolean> {
     const { runtime } = this.#o
     for (;;) {
-      if (this.#isFull() || this.#readError !== undefined || this.#stop.signal.aborted) return false
+      if (this.#isToClose(partitions)) return false
       const left = tick - runtime.monotonicMs()
       const before = this.#backlog.bytes
       await this.#read(reader, Math.max(0, Math.min(left, READ_WAIT_MS)))
@@ -200,10 +254,10 @@ class Runner {
   }
 
   /** Reads until the offsets are reached, or until a batch is full. True if there is nothing more. */
-  async #drain(reader: SourceReader, ends: Position): Promise<boolean> {
+  async #drain({ reader, partitions }: Open, ends: Position): Promise<boolean> {
     let idleSince = this.#o.runtime.monotonicMs()
     for (;;) {
-      if (this.#isFull() || this.#readError !== undefined || this.#stop.signal.aborted) return false
+      if (this.#isToClose(partitions)) return false
       if (this.#isReached(ends)) return true
       const chunks = await this.#read(reader, READ_WAIT_MS)
       const now = this.#o.runtime.monotonicMs()
@@ -235,9 +289,16 @@ class Runner {
     }
   }
 
-  #isFull(): boolean {
+  /** True if there is no sense in reading more before a batch is taken, or instead of that. */
+  #isToClose(partitions: SharedPartitions): boolean {
     const { maxBatchRows, maxBatchBytes } = this.#o
-    return this.#backlog.rows >= maxBatchRows || this.#backlog.bytes >= maxBatchBytes
+    return (
+      this.#backlog.rows >= maxBatchRows ||
+      this.#backlog.bytes >= maxBatchBytes ||
+      this.#readError !== undefined ||
+      this.#stop.signal.aborted ||
+      partitions.isReassigned
+    )
   }
 
   async #read(reader: SourceReader, waitMs: number): Promise<number> {
@@ -261,17 +322,27 @@ class Runner {
     return { batch: new StreamBatch(id, this.#batches + 1, taken.chunks), group: taken.group }
   }
 
+  /** False if the batch was dropped in a rebalance. */
   async #process(
-    reader: SourceReader,
-    tables: StreamTables,
-    { batch, group }: { batch: StreamBatch; group: WriteGroup },
+    open: Open,
+    taken: { readonly batch: StreamBatch; readonly group: WriteGroup },
     closedMs: number,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { runtime } = this.#o
-    const { result, tries, transformMs, commitMs } = await this.#commit(reader, tables, {
-      batch,
-      group,
-    })
+    const { reader, tables, partitions } = open
+    const { batch } = taken
+    let committed: Committed
+    try {
+      committed = await this.#commit(open, taken)
+    } catch (error) {
+      if (reader.sharing === undefined || !isFloeError(error, 'STREAM_CONFLICT')) throw error
+      if (!(await partitions.explain(await this.#reload(tables), batch.ranges))) throw error
+      await this.#drop(open, error)
+      return false
+    }
+    const { result, tries, transformMs, commitMs } = committed
+    this.#dropped = { batches: 0, sinceMs: 0 }
+    partitions.committed(batch.ranges)
     const now = runtime.monotonicMs()
     this.#batches++
     this.#rows += batch.rows
@@ -310,20 +381,41 @@ class Runner {
     this.#metrics.committed(progress)
     this.#emit({ type: 'progress', progress })
     this.#o.onProgress?.(progress)
+    return true
+  }
+
+  /** Gives a batch up, for a start where the tables are. @throws the conflict, if there was nothing else for too long */
+  async #drop({ partitions }: Open, conflict: unknown): Promise<void> {
+    partitions.restart()
+    const dropped = this.#dropped
+    if (dropped.batches++ === 0) dropped.sinceMs = this.#o.runtime.monotonicMs()
+    if (this.#stop.signal.aborted) return
+    await this.#pause('warning', conflict, dropped.batches, dropped.sinceMs)
+  }
+
+  /** Tells of a failure and waits for another try. @throws the error if the tries have gone on for too long */
+  async #pause(
+    type: 'retrying' | 'warning',
+    failure: unknown,
+    tries: number,
+    startedMs: number,
+  ): Promise<void> {
+    const { runtime, retryTimeoutMs } = this.#o
+    const error = failure as Error
+    const waited = runtime.monotonicMs() - startedMs
+    const waitMs = Math.min(10_000, 100 * 2 ** Math.min(tries - 1, 10))
+    if (waited + waitMs > retryTimeoutMs || this.#stop.signal.aborted) throw error
+    if (type === 'retrying') this.#metrics.retried()
+    this.#emit(type === 'retrying' ? { type, error, waitMs, tries } : { type, error })
+    await runtime.sleep(waitMs, this.#stop.signal)
   }
 
   /** Has the batch written and committed, again and again while what is in the way may pass. */
   async #commit(
-    reader: SourceReader,
-    tables: StreamTables,
-    { batch, group }: { batch: StreamBatch; group: WriteGroup },
-  ): Promise<{
-    result: TransactionResult | undefined
-    tries: number
-    transformMs: number
-    commitMs: number
-  }> {
-    const { runtime, retryTimeoutMs, lake } = this.#o
+    { reader, tables }: Open,
+    { batch, group }: { readonly batch: StreamBatch; readonly group: WriteGroup },
+  ): Promise<Committed> {
+    const { runtime, lake } = this.#o
     const { topicIds } = reader
     const commitId = uuidV7(runtime)
     const startedMs = runtime.monotonicMs()
@@ -364,12 +456,7 @@ class Runner {
         await transaction.rollback().catch(() => undefined)
         const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
         if (!isUnknown && !mayPass(error)) throw error
-        const waited = runtime.monotonicMs() - startedMs
-        const waitMs = Math.min(10_000, 100 * 2 ** Math.min(tries - 1, 10))
-        if (waited + waitMs > retryTimeoutMs || this.#stop.signal.aborted) throw error
-        this.#metrics.retried()
-        this.#emit({ type: 'retrying', error: error as Error, waitMs, tries })
-        await runtime.sleep(waitMs, this.#stop.signal)
+        await this.#pause('retrying', error, tries, startedMs)
         if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
           tables.advance(committing, batch.ranges, topicIds)
           tx.committed()

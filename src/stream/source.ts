@@ -32,8 +32,28 @@ export interface SourceOpenOptions {
   readonly signal: AbortSignal
 }
 
+/** Of a reader that shares partitions out with others while they run, as members of a consumer group do. */
+export interface PartitionSharing {
+  /** One more each time that partitions were given to this reader or taken from it, which `read` does not wait for. */
+  readonly generation: number
+  /**
+   * Has the partitions of a generation read from a position; what was read ahead is dropped. Without it nothing is given
+   * of a new generation. Does nothing if a newer one has come.
+   * @throws NO_SUCH_TOPIC, SOURCE_UNAVAILABLE
+   */
+  resume(generation: number, position: Position): Promise<void>
+  /**
+   * Whether the partitions are this reader's as of now, which the others have to agree to. If not, it has none in a
+   * generation that begins with that.
+   * @throws SOURCE_UNAVAILABLE
+   */
+  isCurrent(): Promise<boolean>
+}
+
 /** One reader of a source. Only one `read` is under way at a time. */
 export interface SourceReader {
+  /** Undefined where the partitions of the reader are its own for good. */
+  readonly sharing?: PartitionSharing | undefined
   /**
    * The topics that are read, with ids that no other topic of the name has or will have; undefined where the source has
    * none to tell. All records are of these: OFFSET_OUT_OF_RANGE once another topic has the name.

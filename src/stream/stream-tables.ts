@@ -6,7 +6,7 @@ import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
 import { type LedgerState, ledgerProperty, readLedger, stateAfter } from './ledger.ts'
-import { type OffsetRange, type PartitionOffset, Position } from './position.ts'
+import { type OffsetRange, type PartitionOffset, Position, partitionKey } from './position.ts'
 import type { TopicIds } from './topic-ids.ts'
 
 /** Tables that take the same records. */
@@ -55,6 +55,25 @@ export class StreamTables {
       )
     }
     return loaded
+  }
+
+  /**
+   * Reads anew where the stream is, which other runners may have moved.
+   * @returns keys of the partitions that are elsewhere now in some table.
+   */
+  async reload(): Promise<ReadonlySet<string>> {
+    const found: [name: string, state: LedgerState][] = []
+    for (const name of this.names) found.push([name, await this.#read(name)])
+    const moved = new Set<string>()
+    for (const [name, state] of found) {
+      const [before, now] = [this.#stateOf(name).position, state.position]
+      for (const at of [...before.entries(), ...now.entries()]) {
+        const { topic, partition } = at
+        if (before.get(topic, partition) !== now.get(topic, partition)) moved.add(partitionKey(at))
+      }
+      this.#states.set(name, state)
+    }
+    return moved
   }
 
   get names(): readonly string[] {

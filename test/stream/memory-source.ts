@@ -2,7 +2,12 @@
 import { FloeError } from '../../src/core/errors.ts'
 import { Position } from '../../src/stream/position.ts'
 import { type RecordChunk, RecordChunkBuilder, sliceChunk } from '../../src/stream/record-chunk.ts'
-import type { SourceOpenOptions, SourceReader, StreamSource } from '../../src/stream/source.ts'
+import type {
+  PartitionSharing,
+  SourceOpenOptions,
+  SourceReader,
+  StreamSource,
+} from '../../src/stream/source.ts'
 import { checkTopicIds } from '../../src/stream/topic-ids.ts'
 
 export interface TestRecord {
@@ -27,10 +32,13 @@ export class MemorySource implements StreamSource {
   topicId: string | undefined = 'first'
   /** So many reads give nothing, a second each as the reader is told. */
   silentReads = 0
+  /** Readers are members of a group, to which `share` gives partitions; the first one has all. */
+  readonly members: Member[] | undefined
   #wake: (() => void)[] = []
 
-  constructor(partitions: number, topic = 'events') {
+  constructor(partitions: number, topic = 'events', kind: 'alone' | 'group' = 'alone') {
     this.topic = topic
+    this.members = kind === 'group' ? [] : undefined
     this.#partitions = Array.from({ length: partitions }, () => [])
     this.firstOffsets = new Array<number>(partitions).fill(0)
   }
@@ -42,6 +50,12 @@ export class MemorySource implements StreamSource {
 
   records(partition: number): readonly TestRecord[] {
     return this.#partitions[partition] as TestRecord[]
+  }
+
+  /** Partitions for each member, in the order in which they were opened. */
+  share(...shares: (readonly number[])[]): void {
+    for (const [i, member] of (this.members ?? []).entries()) member.give(shares[i] ?? [])
+    for (const wake of this.#wake.splice(0)) wake()
   }
 
   /** Deletes the topic and makes it anew. */
@@ -58,15 +72,24 @@ export class MemorySource implements StreamSource {
       if (at >= (this.firstOffsets[p] as number) && at <= records.length) return at
       throw new FloeError('OFFSET_OUT_OF_RANGE', `memory ${this.topic}/${p} does not have ${at}`)
     })
-    return Promise.resolve(this.#reader(next))
+    if (this.members === undefined) return Promise.resolve(this.#reader(next))
+    const begin = (position: Position): void => {
+      for (const p of next.keys()) {
+        next[p] = position.get(this.topic, p) ?? (this.firstOffsets[p] as number)
+      }
+    }
+    const member = new Member(begin, this.members.length === 0 ? [...next.keys()] : [])
+    this.members.push(member)
+    return Promise.resolve(this.#reader(next, member))
   }
 
-  #reader(next: number[]): SourceReader {
+  #reader(next: number[], member?: Member): SourceReader {
     const topicIds = new Map([[this.topic, this.topicId]])
     const take = (): RecordChunk[] => {
       checkTopicIds(this.name, topicIds, new Map([[this.topic, this.topicId]]))
       const chunks: RecordChunk[] = []
       for (const [p, records] of this.#partitions.entries()) {
+        if (member?.reads(p) === false) continue
         let from = next[p] as number
         if (from >= records.length) continue
         const fail = p === 0 ? this.failAt : undefined
@@ -97,6 +120,7 @@ export class MemorySource implements StreamSource {
     }
     return {
       topicIds,
+      sharing: member,
       read: async ({ waitMs, signal }) => {
         if (this.silentReads > 0) {
           this.silentReads--
@@ -120,11 +144,11 @@ export class MemorySource implements StreamSource {
       endOffsets: () =>
         Promise.resolve(
           Position.of(
-            this.#partitions.map((r, partition) => ({
-              topic: this.topic,
-              partition,
-              offset: r.length,
-            })),
+            this.#partitions.flatMap((r, partition) =>
+              member?.reads(partition) === false
+                ? []
+                : [{ topic: this.topic, partition, offset: r.length }],
+            ),
           ),
         ),
       committed: (position) => {
@@ -133,5 +157,43 @@ export class MemorySource implements StreamSource {
       },
       close: () => Promise.resolve(),
     }
+  }
+}
+
+export class Member implements PartitionSharing {
+  generation = 1
+  /** False: the group has gone on without it, and it was not told. */
+  isMember = true
+  #resumed = 1
+  #partitions: readonly number[]
+  readonly #begin: (position: Position) => void
+
+  constructor(begin: (position: Position) => void, partitions: readonly number[]) {
+    this.#begin = begin
+    this.#partitions = partitions
+  }
+
+  give(partitions: readonly number[]): void {
+    this.#partitions = partitions
+    this.isMember = true
+    this.generation++
+  }
+
+  reads(partition: number): boolean {
+    return this.#resumed === this.generation && this.#partitions.includes(partition)
+  }
+
+  resume(generation: number, position: Position): Promise<void> {
+    if (generation === this.generation) {
+      this.#resumed = generation
+      this.#begin(position)
+    }
+    return Promise.resolve()
+  }
+
+  isCurrent(): Promise<boolean> {
+    const { isMember } = this
+    if (!isMember) this.give([])
+    return Promise.resolve(isMember)
   }
 }

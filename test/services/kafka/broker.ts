@@ -118,6 +118,15 @@ export class Follower {
     }
   }
 
+  get position(): Position {
+    return Position.of(
+      [...this.ends].map(([key, offset]) => {
+        const [topic, partition] = key.split('/') as [string, string]
+        return { topic, partition: Number(partition), offset }
+      }),
+    )
+  }
+
   get values(): (string | null)[] {
     return this.seen.map(({ value }) => value)
   }
@@ -127,6 +136,9 @@ function text(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : Buffer.from(bytes).toString('utf8')
 }
 
+const generations = new WeakMap<SourceReader, number>()
+
+/** Reads; a reader whose group has shared its partitions out anew goes on where the follower is, as a stream has it. */
 export async function readUntil(
   reader: SourceReader,
   follower: Follower,
@@ -137,6 +149,14 @@ export async function readUntil(
   while (!enough()) {
     if (Date.now() - from > limitMs) {
       throw new Error(`waited ${limitMs} ms; ${follower.seen.length} records so far`)
+    }
+    const { sharing } = reader
+    if (sharing !== undefined) {
+      const { generation } = sharing
+      if (generation !== (generations.get(reader) ?? generation)) {
+        await sharing.resume(generation, follower.position)
+      }
+      generations.set(reader, generation)
     }
     follower.take(await reader.read({ waitMs: 200, signal: new AbortController().signal }))
   }

@@ -87,11 +87,13 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
       partitions: [{ partition: 0, offset: '45' }],
     })
     const warnings: string[] = []
+    const position = Position.of([{ topic: name, partition: 0, offset: 20 }])
     const reader = await source(BROKER, {
       topics: name,
       groupId,
       onWarning: (message) => warnings.push(message),
-    }).open(openOptions({ position: Position.of([{ topic: name, partition: 0, offset: 20 }]) }))
+    }).open(openOptions({ position }))
+    await reader.sharing?.resume(reader.sharing.generation, position)
     const follower = new Follower()
     await readUntil(reader, follower, () => follower.seen.length >= 60)
     expect(follower.seen.filter((s) => s.partition === 0).map((s) => s.offset)).toEqual(

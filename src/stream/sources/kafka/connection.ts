@@ -35,7 +35,7 @@ export class KafkaConnection {
   readonly #options: ResolvedOptions
   readonly #runtime: Runtime
   readonly #signal: AbortSignal
-  #refreshing: Promise<unknown> | undefined
+  #refreshing: Promise<boolean> | undefined
   #topicIds: TopicIds = NO_TOPIC_IDS
 
   /** @param signal ends all waits. */
@@ -139,15 +139,16 @@ export class KafkaConnection {
     return this.#cluster.findGroupCoordinator({ groupId: this.#options.groupId })
   }
 
-  /** Looks for new partitions and moved leaders. Does not fail: what is known stays as it was. */
-  async refresh(): Promise<void> {
+  /** Looks for new partitions and moved leaders. Does not fail: where it gives false, what is known stays as it was. */
+  async refresh(): Promise<boolean> {
     // kafkajs leaves a broker that it has lost in place until a look has failed or not.
     this.#refreshing ??= this.#cluster.refreshMetadata().then(
-      () => undefined,
-      () => undefined,
+      () => true,
+      () => false,
     )
-    await this.#refreshing
+    const isDone = await this.#refreshing
     this.#refreshing = undefined
+    return isDone
   }
 
   /**

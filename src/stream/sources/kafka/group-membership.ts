@@ -6,7 +6,7 @@ import type { Consumer, Kafka } from 'kafkajs'
 import type { FloeError } from '../../../core/errors.ts'
 import type { PartitionOffset } from '../../position.ts'
 import type { TopicPartition } from './connection.ts'
-import { lastingError, unavailable } from './kafkajs.ts'
+import { lastingError, typeOf, unavailable } from './kafkajs.ts'
 import type { ResolvedOptions } from './options.ts'
 
 export interface GroupListener {
@@ -17,11 +17,15 @@ export interface GroupListener {
 }
 
 const HEARTBEAT_MS = 3000
+/** What a member is refused with that the group has gone on without, or is about to. */
+const NOT_CURRENT = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS'])
 
 export class GroupMembership {
   readonly #consumer: Consumer
   readonly #options: ResolvedOptions
   readonly #listener: GroupListener
+  /** True while the group shares its partitions out anew, and this member knows. */
+  #isRejoining = false
 
   constructor(kafka: Kafka, options: ResolvedOptions, listener: GroupListener) {
     const heartbeatInterval = Math.max(1, Math.min(HEARTBEAT_MS, options.sessionTimeoutMs / 3))
@@ -43,8 +47,12 @@ export class GroupMembership {
   async start(): Promise<void> {
     const { topics, groupId } = this.#options
     const what = `Cannot join the Kafka consumer group ${JSON.stringify(groupId)}`
-    const { GROUP_JOIN, CRASH } = this.#consumer.events
+    const { GROUP_JOIN, REBALANCING, CRASH } = this.#consumer.events
+    this.#consumer.on(REBALANCING, () => {
+      this.#isRejoining = true
+    })
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#isRejoining = false
       this.#consumer.pause(topics.map((topic) => ({ topic })))
       this.#listener.assigned(
         Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
@@ -72,6 +80,21 @@ export class GroupMembership {
     await this.#consumer.commitOffsets(
       offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
     )
+  }
+
+  /**
+   * Whether the partitions of these offsets are this member's as of now: only then the group takes them.
+   * @throws what kafkajs throws where that cannot be told
+   */
+  async holds(offsets: readonly PartitionOffset[]): Promise<boolean> {
+    if (this.#isRejoining) return false
+    try {
+      await this.commit(offsets)
+      return !this.#isRejoining
+    } catch (error) {
+      if (NOT_CURRENT.has(typeOf(error) ?? '')) return false
+      throw error
+    }
   }
 
   /** Leaves the group. */

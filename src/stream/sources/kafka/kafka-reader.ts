@@ -5,9 +5,9 @@
  */
 import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import type { Runtime } from '../../../core/runtime.ts'
-import { Position } from '../../position.ts'
+import { type PartitionOffset, Position } from '../../position.ts'
 import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
-import type { SourceOpenOptions, SourceReader } from '../../source.ts'
+import type { PartitionSharing, SourceOpenOptions, SourceReader } from '../../source.ts'
 import type { TopicIds } from '../../topic-ids.ts'
 import { BatchDecoder, RefusedRecords } from './batch-decoder.ts'
 import { type BatchHeader, readBatchHeader } from './batch-header.ts'
@@ -72,10 +72,17 @@ export class KafkaReader implements SourceReader {
   readonly #readings = new Map<string, PartitionReading>()
   /** Counts assignments, so that one that is overtaken by the next can tell. */
   #assignments = 0
+  /** What the group has given to this member last, how often it has, and of which of these `read` gives. */
+  #shared: readonly TopicPartition[] = []
+  #generation = 0
+  #resumed = 0
+  #isCompared = false
   #isClosed = false
   /** Where `read` is in each partition: it stays if the partition goes and comes back. */
   readonly #given = new Map<string, number>()
   #committed: Position
+  /** Where partitions are begun that nothing was committed of. */
+  #from: Position
   readonly #busyNodes = new Set<number>()
   #askedBytes = 0
   #raw: RawPiece[] = []
@@ -94,7 +101,16 @@ export class KafkaReader implements SourceReader {
     this.#runtime = open.runtime
     this.#ending = ending
     this.#committed = open.position
+    this.#from = open.position
     this.#codecs = new Codecs(options.codecs, options.maxBatchBytes)
+  }
+
+  get sharing(): PartitionSharing | undefined {
+    return this.#membership === undefined ? undefined : this
+  }
+
+  get generation(): number {
+    return this.#generation
   }
 
   get topicIds(): TopicIds {
@@ -128,6 +144,49 @@ export class KafkaReader implements SourceReader {
       this.#readings.set(keyOf(partition), new PartitionReading(topic, number, start))
     }
     this.#fetchAll()
+  }
+
+  /** Takes what the group has given to this member: nothing is read of it before it is said from where. */
+  share(partitions: readonly TopicPartition[]): void {
+    this.#shared = partitions
+    this.#generation++
+    this.#dropAll()
+    this.#wake?.()
+  }
+
+  get shared(): readonly TopicPartition[] {
+    return this.#shared
+  }
+
+  async resume(generation: number, position: Position): Promise<void> {
+    if (generation !== this.#generation) return
+    // Not when it is opened: others may have moved on while the group let this member in.
+    if (!this.#isCompared) void this.#groupOffsets?.compare(this.#shared, position)
+    this.#isCompared = true
+    await this.begin(generation, position)
+  }
+
+  /** Reads what was shared last from a position. */
+  async begin(generation: number, position: Position): Promise<void> {
+    if (generation !== this.#generation) return
+    this.#dropAll()
+    this.#given.clear()
+    this.#committed = position
+    this.#from = position
+    this.#resumed = generation
+    await this.assign(this.#shared)
+  }
+
+  async isCurrent(): Promise<boolean> {
+    const generation = this.#generation
+    const own = this.#ownOffsets()
+    const membership = this.#membership as GroupMembership
+    const what = `Cannot ask the Kafka consumer group ${JSON.stringify(this.#options.groupId)} for this member`
+    const isMember = await this.#connection.persist(what, '', () => membership.holds(own))
+    if (isMember && generation === this.#generation) return true
+    // The group tells which ones it has when it has joined again.
+    if (generation === this.#generation) this.share([])
+    return false
   }
 
   /** Ends reading with an error, after what has arrived. The first one counts. */
@@ -169,8 +228,7 @@ export class KafkaReader implements SourceReader {
   async committed(position: Position): Promise<void> {
     this.#checkOpen()
     this.#committed = position
-    const own = [...position.entries()].filter((offset) => this.#readings.has(keyOf(offset)))
-    const done = (this.#groupOffsets as GroupOffsets).set(own)
+    const done = (this.#groupOffsets as GroupOffsets).set(this.#ownOffsets())
     // A coordinator that is away must not hold up the stream.
     await this.#within(COMMIT_WAIT_MS, done)
   }
@@ -203,7 +261,12 @@ export class KafkaReader implements SourceReader {
   }
 
   #isReady(): boolean {
-    return this.#held.length > 0 || (this.#failure !== undefined && this.#raw.length === 0)
+    if (this.#held.length > 0 || this.#resumed !== this.#generation) return true
+    return this.#failure !== undefined && this.#raw.length === 0
+  }
+
+  #ownOffsets(): PartitionOffset[] {
+    return [...this.#committed.entries()].filter((offset) => this.#readings.has(keyOf(offset)))
   }
 
   async #wait(waitMs: number, signal: AbortSignal): Promise<void> {
@@ -237,9 +300,13 @@ export class KafkaReader implements SourceReader {
 
   #start({ topic, partition }: TopicPartition): number | undefined {
     const given = this.#given.get(keyOf({ topic, partition }))
-    const committed =
-      this.#committed.get(topic, partition) ?? this.#open.position.get(topic, partition)
+    const committed = this.#committed.get(topic, partition) ?? this.#from.get(topic, partition)
     return given === undefined ? committed : Math.max(given, committed ?? 0)
+  }
+
+  #dropAll(): void {
+    this.#assignments++
+    for (const [key, reading] of this.#readings) this.#drop(key, reading)
   }
 
   #drop(key: string, reading: PartitionReading): void {
@@ -276,7 +343,8 @@ export class KafkaReader implements SourceReader {
 
   /** Looks for moved leaders, new partitions, and topics that were made anew. */
   async #look(): Promise<void> {
-    await this.#connection.refresh()
+    // Brokers that have not answered need not be asked once more.
+    if (!(await this.#connection.refresh())) return
     await this.#connection.checkTopics().catch((error: FloeError) => this.fail(error))
   }
 

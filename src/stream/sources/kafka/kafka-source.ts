@@ -57,10 +57,8 @@ async function openReader(
     const joined = new Joined()
     const membership = new GroupMembership(kafka, options, {
       assigned: (partitions) => {
-        joined.resolve(partitions)
-        if (joined.started) {
-          reader.assign(partitions).catch((error: FloeError) => reader.fail(error))
-        }
+        reader.share(partitions)
+        joined.resolve()
       },
       lost: (error) => {
         joined.reject(error)
@@ -71,12 +69,9 @@ async function openReader(
     reader.start(groupOffsets, membership)
     await membership.start()
     await joined.within(options, open)
-    await Promise.all([
-      checkPosition(connection, joined.partitions, open.position),
-      groupOffsets.compare(joined.partitions, open.position),
-    ])
-    joined.started = true
-    await reader.assign(joined.partitions)
+    const { shared, generation } = reader
+    await checkPosition(connection, shared, open.position)
+    await reader.begin(generation, open.position)
     return reader
   } catch (error) {
     await reader.close()
@@ -92,24 +87,16 @@ async function openReader(
 
 /** The first time that the group was joined. */
 class Joined {
-  partitions: readonly TopicPartition[] = []
-  /** True once later assignments go to the reader. */
-  started = false
   readonly #promise: Promise<void>
-  #resolve: () => void = () => {}
+  resolve: () => void = () => {}
   reject: (error: FloeError) => void = () => {}
 
   constructor() {
     this.#promise = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve
+      this.resolve = resolve
       this.reject = reject
     })
     this.#promise.catch(() => {})
-  }
-
-  resolve(partitions: readonly TopicPartition[]): void {
-    this.partitions = partitions
-    this.#resolve()
   }
 
   /** @throws SOURCE_UNAVAILABLE, ABORTED */

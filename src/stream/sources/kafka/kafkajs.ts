@@ -262,6 +262,11 @@ export function unavailable(what: string, forMs: number, cause: unknown): FloeEr
   )
 }
 
+/** The name of the code that a broker answered with, if it did. */
+export function typeOf(error: unknown): string | undefined {
+  return rootOf(error).type
+}
+
 export function describe(error: unknown): string {
   const { message, type } = rootOf(error)
   return type === undefined ? message : `${type}: ${message}`

@@ -17,9 +17,9 @@ export interface KafkaSourceOptions {
    * rebalances: give the readers the ordinals 0 to `of` - 1. The group's offsets are set all the same, which Kafka
    * allows as long as the group has no members. Default: all, `{ ordinal: 0, of: 1 }`.
    *
-   * With 'group' the members of the group share the partitions out. A stream that is given or loses a partition in a
-   * rebalance stops with STREAM_CONFLICT where another one has moved on, and goes on from the tables when it is started
-   * again: for a single process, or for processes that are started again by whatever looks after them.
+   * With 'group' the members of the group share the partitions out, and take over those of one that leaves or dies. In
+   * each rebalance all of them go back to where the tables are, and a batch that meets another member's is dropped and
+   * read again. Fixed ordinals have none of that, so that they are the better choice for a fixed number of processes.
    */
   readonly assignment?: { readonly ordinal: number; readonly of: number } | 'group' | undefined
   /** Names this program to the brokers. Default `floe`. */
