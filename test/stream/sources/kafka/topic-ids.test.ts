@@ -3,6 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { decodeFetchAnswer } from '../../../../src/stream/sources/kafka/fetch-answer.ts'
 import { encodeFetchById } from '../../../../src/stream/sources/kafka/fetch-request.ts'
 import {
+  fetchRaw,
+  findTopics,
+  type KafkaJsBroker,
+} from '../../../../src/stream/sources/kafka/kafkajs.ts'
+import {
   decodeTopicIdAnswer,
   encodeTopicIdRequest,
 } from '../../../../src/stream/sources/kafka/topic-id-exchange.ts'
@@ -49,7 +54,68 @@ const FETCH = bytes(
   '00',
 )
 
+/** A broker that knows the versions of Metadata and Fetch, gives an answer, and keeps which versions it was asked in. */
+function broker(known: { metadata: number; fetch: number }, answer: Buffer) {
+  const asked: number[] = []
+  const exchange = {
+    request: {
+      apiVersion: 6,
+      encode: () => Promise.resolve({ buf: Buffer.alloc(0), buffer: Buffer.alloc(0) }),
+    },
+    response: undefined,
+  }
+  type Exchange = { request: { apiVersion: number }; response: Decoding }
+  type Decoding = { decode(b: Buffer): Promise<unknown>; parse(a: unknown): Promise<unknown> }
+  const fake = {
+    connectionPool: {
+      send: async ({ request, response }: Exchange) => {
+        asked.push(request.apiVersion)
+        return response.parse(await response.decode(answer))
+      },
+    },
+    apiVersions: () =>
+      Promise.resolve({ 1: { maxVersion: known.fetch }, 3: { maxVersion: known.metadata } }),
+    metadata(): Promise<unknown> {
+      return this.connectionPool.send(exchange as unknown as Exchange)
+    },
+    fetch(): Promise<unknown> {
+      return this.connectionPool.send(exchange as unknown as Exchange)
+    },
+  }
+  return { asked, broker: fake as unknown as KafkaJsBroker }
+}
+
 describe('topic ids', () => {
+  it('are asked of brokers that know them, from Kafka 2.8 on', async () => {
+    const old = broker({ metadata: 9, fetch: 12 }, METADATA)
+    expect(await findTopics(old.broker, ['a'])).toBeUndefined()
+    expect(old.asked).toEqual([])
+    const newer = broker({ metadata: 10, fetch: 12 }, METADATA)
+    expect((await findTopics(newer.broker, ['a']))?.[0]).toEqual({
+      topic: 'a',
+      errorCode: 0,
+      id: ID,
+    })
+    expect(newer.asked).toEqual([10])
+  })
+
+  it('name topics in fetches of brokers that know that, from Kafka 3.1 on', async () => {
+    const request = {
+      ...{ maxWaitTime: 1, minBytes: 1, maxBytes: 1, isolationLevel: 1 },
+      topics: [{ topic: 'a', partitions: [{ partition: 3, fetchOffset: '9', maxBytes: 1 }] }],
+    }
+    const ids = new Map([['a', ID]])
+    const newer = broker({ metadata: 10, fetch: 13 }, FETCH)
+    expect((await fetchRaw(newer.broker, request, ids)).partitions[0]?.topic).toBe('a')
+    expect(newer.asked).toEqual([13])
+    // Throttle, and no topics.
+    const older = broker({ metadata: 10, fetch: 12 }, bytes('00000000 00000000'))
+    await fetchRaw(older.broker, request, ids)
+    const unknown = broker({ metadata: 10, fetch: 13 }, bytes('00000000 00000000'))
+    await fetchRaw(unknown.broker, request, new Map([['a', undefined]]))
+    expect([...older.asked, ...unknown.asked]).toEqual([6, 6])
+  })
+
   it('are asked for by name, and no topic is made', () => {
     expect(encodeTopicIdRequest(['a', 'x'.repeat(200)]).toString('hex')).toBe(
       bytes(
