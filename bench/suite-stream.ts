@@ -14,6 +14,8 @@ export interface StreamResult {
   readonly commit: readonly number[]
   readonly batches: readonly BatchEnd[]
   readonly mibPerCpuSecond: number
+  /** In the later half of the batches. */
+  readonly lateMibPerCpuSecond: number
   readonly rowsPerSecond: number
   readonly bytesPerEvent: number
   readonly peakRssMiB: number
@@ -22,28 +24,34 @@ export interface StreamResult {
 
 const MOST_BATCH_MS = 60
 const LEAST_LOG_MIB = 40
+const MOST_RSS_MIB = 512
+const LARGE_BATCH = 100_000
 
 /** @param script gives the compiled path of a child of this folder */
 export async function streamSuite(
   script: (name: string) => string,
   quick: boolean,
 ): Promise<Figure[]> {
-  const run = async (events: number, batchRows: number, source: string): Promise<StreamResult> => {
+  const run = async (events: number, batchRows: number): Promise<StreamResult> => {
     const folder = temporaryFolder()
     try {
-      const args = [String(events), String(batchRows), join(folder.path, 'lake'), source]
-      return await inChild<StreamResult>(script('stream'), args)
+      const args = [String(events), String(batchRows), join(folder.path, 'lake')]
+      if (batchRows < LARGE_BATCH) return await inChild(script('stream'), [...args, 'memory'])
+      // What made the events must not count as memory of what takes them.
+      const log = join(folder.path, 'log')
+      const { bytes } = await inChild<{ bytes: number }>(script('fill-log'), [String(events), log])
+      return await inChild(script('stream'), [...args, 'log', log, String(bytes)])
     } finally {
       folder.remove()
     }
   }
   const batches = quick ? 30 : 200
-  const small = await run(batches * 1000, 1000, 'memory')
+  const small = await run(batches * 1000, 1000)
   // The first batches find caches cold and code not compiled.
   const whole = small.transform.map((ms, i) => ms + (small.commit[i] as number)).slice(10)
   const cost = median(whole)
   const events = quick ? 200_000 : 2_000_000
-  const log = await run(events, 100_000, 'log')
+  const log = await run(events, LARGE_BATCH)
   const rows = (r: StreamResult): string => `${Math.round(r.rowsPerSecond / 1000)}k events/s`
   return [
     {
@@ -59,6 +67,15 @@ export async function streamSuite(
       bar: `≥ ${LEAST_LOG_MIB} MiB`,
       reached: log.mibPerCpuSecond >= LEAST_LOG_MIB,
     },
-    { name: 'the same, peak memory', value: `${log.peakRssMiB} MiB` },
+    {
+      name: 'the same, in the later half of the batches',
+      value: `${log.lateMibPerCpuSecond.toFixed(1)} MiB of values a CPU second`,
+    },
+    {
+      name: 'the same, peak memory',
+      value: `${log.peakRssMiB} MiB`,
+      bar: `≤ ${MOST_RSS_MIB} MiB`,
+      reached: log.peakRssMiB <= MOST_RSS_MIB,
+    },
   ]
 }
