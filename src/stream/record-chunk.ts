@@ -78,6 +78,31 @@ export class RecordChunkBuilder {
     value: Uint8Array | null,
     headers: readonly RecordHeader[] = NO_HEADERS,
   ): void {
+    this.#row(offset, timestampMs, headers)
+    this.#keys.append(key ?? NO_BYTES, 0, key?.length ?? -1)
+    this.#values.append(value ?? NO_BYTES, 0, value?.length ?? -1)
+  }
+
+  /**
+   * The same for a record whose key and value are parts of the same bytes: a view for each of them would be garbage.
+   * @param keyLength and `valueLength`: below 0 for null.
+   */
+  appendParts(
+    offset: number,
+    timestampMs: number,
+    parts: Uint8Array,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+    headers: readonly RecordHeader[] = NO_HEADERS,
+  ): void {
+    this.#row(offset, timestampMs, headers)
+    this.#keys.append(parts, keyAt, keyLength)
+    this.#values.append(parts, valueAt, valueLength)
+  }
+
+  #row(offset: number, timestampMs: number, headers: readonly RecordHeader[]): void {
     const row = this.#count++
     if (row === this.#offsets.length) {
       this.#offsets = doubled(this.#offsets)
@@ -85,8 +110,6 @@ export class RecordChunkBuilder {
     }
     this.#offsets[row] = offset
     this.#timestampsMs[row] = timestampMs
-    this.#keys.append(key)
-    this.#values.append(value)
     if (headers.length > 0) this.#headers ??= new Array<typeof headers>(row).fill(NO_HEADERS)
     this.#headers?.push(headers)
     for (const header of headers) {
@@ -162,6 +185,7 @@ function lengthOf({ offsets }: BytesColumn): number {
 }
 
 const INITIAL_ROWS = 64
+const NO_BYTES = new Uint8Array(0)
 
 class BytesBuilder {
   #bytes: Uint8Array = new Uint8Array(4096)
@@ -174,25 +198,33 @@ class BytesBuilder {
     return this.#length
   }
 
-  append(value: Uint8Array | null): void {
+  /** @param length below 0 for null. */
+  append(source: Uint8Array, start: number, length: number): void {
     const row = this.#count++
     if (row + 1 === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    if (value === null) {
+    if (length < 0) {
       const nulls = this.#nulls ?? new Uint8Array(INITIAL_ROWS)
       this.#nulls = growTo(nulls, row + 1)
       this.#nulls[row] = 1
     } else {
-      this.#bytes = growTo(this.#bytes, this.#length + value.length)
-      this.#bytes.set(value, this.#length)
-      this.#length += value.length
+      const at = this.#length
+      this.#bytes = growTo(this.#bytes, at + length)
+      const bytes = this.#bytes
+      // Few bytes are copied sooner than a view of them is made.
+      if (length > 48)
+        bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, length), at)
+      else for (let i = 0; i < length; i++) bytes[at + i] = source[start + i] as number
+      this.#length = at + length
     }
     this.#offsets[row + 1] = this.#length
   }
 
   finish(): BytesColumn {
     const nulls = this.#nulls === undefined ? undefined : growTo(this.#nulls, this.#count)
+    // Chunks wait in memory, and are counted by what they have: little of it may lie behind that.
+    const isLoose = this.#bytes.length > this.#length + this.#length / 4 + 4096
     return {
-      bytes: this.#bytes.subarray(0, this.#length),
+      bytes: isLoose ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length),
       offsets: this.#offsets.subarray(0, this.#count + 1),
       nulls: nulls?.subarray(0, this.#count),
     }

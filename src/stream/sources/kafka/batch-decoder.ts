@@ -163,11 +163,17 @@ export class BatchDecoder {
         )
       }
       const headers = body[cursor.at] === 0 ? NO_HEADERS : this.#headers(cursor, end, offset)
-      builder.append(
+      const timestampMs = batch.logAppendTime
+        ? batch.maxTimestampMs
+        : batch.baseTimestampMs + timeDelta
+      builder.appendParts(
         offset,
-        batch.logAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + timeDelta,
-        keyLength < 0 ? null : body.subarray(keyAt, keyAt + keyLength),
-        valueLength < 0 ? null : body.subarray(valueAt, valueAt + valueLength),
+        timestampMs,
+        body,
+        keyAt,
+        keyLength,
+        valueAt,
+        valueLength,
         headers,
       )
       cursor.at = end
