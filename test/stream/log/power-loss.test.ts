@@ -24,8 +24,8 @@ interface Written {
   readonly values: readonly string[]
 }
 
-/** Groups of records, of which those after the first `synced` groups are in no state that is known. */
-async function written(groups: readonly string[][], synced: number): Promise<Written> {
+/** Groups of records, of which the last is in no state that is known; the mark is where it was after the first `marked`. */
+async function written(groups: readonly string[][], marked: number): Promise<Written> {
   const folder = temporaryFolder()
   const log = await openLog(folder)
   await log.createTopic('t', { partitions: 1, segmentBytes: 40_000 })
@@ -37,10 +37,11 @@ async function written(groups: readonly string[][], synced: number): Promise<Wri
     }
     await producer.close()
   }
-  await send(groups.slice(0, synced))
+  await send(groups.slice(0, marked))
   const mark = readFileSync(`${folder}/t/0/synced`)
+  await send(groups.slice(marked, -1))
   const [pathThen, bytesThen] = [lastSegment(folder), readFileSync(lastSegment(folder)).length]
-  await send(groups.slice(synced))
+  await send(groups.slice(-1))
   await log.close()
   writeFileSync(`${folder}/t/0/synced`, mark)
   const path = lastSegment(folder)
@@ -49,7 +50,7 @@ async function written(groups: readonly string[][], synced: number): Promise<Wri
     path,
     // A segment is begun when the one before it is synced.
     syncedBytes: path === pathThen ? bytesThen : 0,
-    acknowledged: groups.slice(0, synced).flat().length,
+    acknowledged: groups.slice(0, -1).flat().length,
     values: groups.flat(),
   }
 }
@@ -107,18 +108,29 @@ describe('after a power loss', () => {
       1,
     )
     const whole = readFileSync(path).length
-    expect(syncedBytes).toBe(whole / 3)
-    // In the second record of the second group.
+    expect(syncedBytes).toBe((2 * whole) / 3)
+    // In the second record of the last group.
     const hole = syncedBytes + whole / 30 + 40
     empty(path, hole, hole + 60)
-    expect(await valuesOf(folder)).toEqual(values.slice(0, 11))
-    expect(await append(folder)).toBe(11)
-    expect(await valuesOf(folder)).toEqual([...values.slice(0, 11), 'next'])
+    expect(await valuesOf(folder)).toEqual(values.slice(0, 21))
+    expect(await append(folder)).toBe(21)
+    expect(await valuesOf(folder)).toEqual([...values.slice(0, 21), 'next'])
+  })
+
+  it('a hole in what was synced after the mark is damage: a later group was begun', async () => {
+    const groups = [group('a', 10), group('b', 10), group('c', 10)]
+    const { folder, path } = await written(groups, 1)
+    const whole = readFileSync(path).length
+    empty(path, whole / 3 + 40, whole / 3 + 60)
+    const before = readFileSync(path)
+    await rejectionOf('CORRUPT_RECORDS', append(folder))
+    await rejectionOf('CORRUPT_RECORDS', valuesOf(folder))
+    expect(readFileSync(path).equals(before)).toBe(true)
   })
 
   it('the first records of a segment may be the hole', async () => {
-    const groups = [...Array.from({ length: 6 }, (_, i) => group(`g${i}`, 100)), group('z', 100)]
-    const { folder, path, syncedBytes, acknowledged, values } = await written(groups, 4)
+    const groups = [group('a', 200), group('b', 200), group('z', 100)]
+    const { folder, path, syncedBytes, acknowledged, values } = await written(groups, 1)
     expect(syncedBytes).toBe(0)
     const base = Number(/(\d{20})\.log$/.exec(path)?.[1])
     expect(base).toBeGreaterThan(acknowledged)

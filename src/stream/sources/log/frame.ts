@@ -8,7 +8,7 @@
  * 12  float64  timestamp, in milliseconds since the epoch
  * 20  int32    bytes of the key; −1 for null
  * 24  int32    bytes of the value; −1 for null
- * 28  uint32   number of headers
+ * 28  uint32   number of headers; the highest bit is set in the first record of each group that is synced together
  * 32  key, value, then each header: int32 bytes of its key, int32 bytes of its value or −1, key, value
  * ```
  */
@@ -17,6 +17,8 @@ import { crc32c } from '../../../core/crc32c.ts'
 import type { RecordHeader } from '../../record-chunk.ts'
 
 export const HEAD_BYTES = 32
+/** A group is begun when the one before it is synced: where this is, all that lies before it was. */
+const BEGINS_GROUP = 0x8000_0000
 
 /** A record as it is sent. Texts are written as UTF-8. */
 export interface LogRecord {
@@ -57,7 +59,12 @@ export class FrameWriter {
     this.#length = 0
   }
 
-  append(record: LogRecord, relativeOffset: number, timestampMs: number): void {
+  append(
+    record: LogRecord,
+    relativeOffset: number,
+    timestampMs: number,
+    beginsGroup: boolean,
+  ): void {
     const start = this.#length
     this.#ensure(start + frameBytesAtMost(record))
     const bytes = this.#bytes
@@ -67,7 +74,8 @@ export class FrameWriter {
     bytes.writeDoubleLE(timestampMs, start + 12)
     end = this.#put(key, start + 20, end)
     end = this.#put(value, start + 24, end)
-    bytes.writeUInt32LE(headers?.length ?? 0, start + 28)
+    const count = headers?.length ?? 0
+    bytes.writeUInt32LE(beginsGroup ? BEGINS_GROUP + count : count, start + 28)
     if (headers !== undefined) {
       for (const header of headers) {
         const lengths = end
@@ -121,9 +129,18 @@ export function frameAt(
   return length
 }
 
+/** The number of headers, from the word at 28. */
+export function headerCount(word: number): number {
+  return word & ~BEGINS_GROUP
+}
+
+export function beginsGroup(bytes: Buffer, at: number): boolean {
+  return bytes.readUInt32LE(at + 28) >= BEGINS_GROUP
+}
+
 /** The headers of a frame whose checksum fits. Copied. */
 export function headersAt(bytes: Buffer, at: number): readonly RecordHeader[] {
-  const count = bytes.readUInt32LE(at + 28)
+  const count = headerCount(bytes.readUInt32LE(at + 28))
   let next =
     at +
     HEAD_BYTES +

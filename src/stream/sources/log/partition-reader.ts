@@ -5,7 +5,7 @@ import { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
 import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
 import { checkTopicIds } from '../../topic-ids.ts'
-import { HEAD_BYTES, headersAt } from './frame.ts'
+import { HEAD_BYTES, headerCount, headersAt } from './frame.ts'
 import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'
 import {
@@ -163,7 +163,11 @@ export class PartitionReader {
           if (next === 'end' && (bytes === 0 || !(await this.#isDamage()))) return undefined
         }
       } else if (!mustBeWhole && !(await this.#isDamage())) return undefined
-      if (again) throw this.#corrupt()
+      if (again) {
+        // The files of another topic of the name say nothing of this one.
+        await this.checkTopic()
+        throw this.#corrupt()
+      }
       again = true
     }
   }
@@ -237,7 +241,7 @@ export class PartitionReader {
       const key = view.getInt32(at + 20, true)
       const value = view.getInt32(at + 24, true)
       const size = (key > 0 ? key : 0) + (value > 0 ? value : 0)
-      const headers = view.getUint32(at + 28, true)
+      const headers = headerCount(view.getUint32(at + 28, true))
       if (view.getUint32(at + 8, true) !== relative + count || length < HEAD_BYTES + size) {
         stop = 'damage'
         break
@@ -314,7 +318,8 @@ export class PartitionReader {
       const key = view.getInt32(at + 20, true)
       const value = view.getInt32(at + 24, true)
       if (headers !== undefined) {
-        const list = view.getUint32(at + 28, true) === 0 ? NO_HEADERS : headersAt(block, at)
+        const hasNone = headerCount(view.getUint32(at + 28, true)) === 0
+        const list = hasNone ? NO_HEADERS : headersAt(block, at)
         headers.push(list)
         for (const header of list) headerBytes += header.key.length + (header.value?.length ?? 0)
       }
@@ -409,14 +414,13 @@ export class PartitionReader {
     return crc === wanted
   }
 
-  /** Whether what is no whole record will never be one: it was synced; where that is not known, records follow it. */
+  /** Whether what is no whole record will never be one: it was synced, as {@link scanSegment} finds out. */
   async #isDamage(): Promise<boolean> {
     const synced = await syncedBytes(this.#folder, this.#base)
     if (synced !== undefined && this.#position < synced) return true
     const relative = this.#offset - this.#base
-    if (synced === undefined && (await hasFrameAfter(this.#file, this.#position, relative))) {
-      return true
-    }
+    const kind = synced === undefined ? 'frame' : 'group'
+    if (await hasFrameAfter(this.#file, this.#position, relative, kind)) return true
     const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
     return bases.some((base) => base > this.#base)
   }

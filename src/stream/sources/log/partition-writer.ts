@@ -119,7 +119,7 @@ export class PartitionWriter {
         await this.#flush()
         await this.#roll(offset)
       } else if (frames.length >= PIECE_BYTES) await this.#flush()
-      frames.append(record, offset - this.#base, this.#stagedMs[i] as number)
+      frames.append(record, offset - this.#base, this.#stagedMs[i] as number, i === 0)
       offset++
     }
     this.#staged = []

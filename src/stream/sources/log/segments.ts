@@ -2,7 +2,7 @@
 import { type FileHandle, readdir, stat, unlink } from 'node:fs/promises'
 import type { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
-import { frameAt, HEAD_BYTES } from './frame.ts'
+import { beginsGroup, frameAt, HEAD_BYTES } from './frame.ts'
 import { corruptRecords } from './log-errors.ts'
 import { syncedBytes } from './synced-mark.ts'
 
@@ -67,10 +67,10 @@ export interface SegmentPlace {
 
 /**
  * Goes through a segment from a known place to an offset, or to the end of its whole frames. What follows them is a
- * write that was not ended, if it lies behind what is known to be synced.
+ * write that was not ended, if it lies behind what is known to be synced: by the mark, or because a later group was begun.
  * @param verify which checksums are compared: of a damaged record whose is not, only the length has to be sound. What lies
  *   before the offset to read is not the reader's matter, and what is synced it compares when it reads it.
- * @throws CORRUPT_RECORDS for damage of what was synced; where that is not known, for damage that whole frames follow.
+ * @throws CORRUPT_RECORDS for damage of what was synced; without a mark, for damage that whole frames follow.
  */
 export async function scanSegment(
   file: FileHandle,
@@ -118,9 +118,9 @@ export async function scanSegment(
     const rest = Math.max(0, size - position)
     const corrupt = (): FloeError =>
       corruptRecords(where, offset, segmentPath(where.folder, where.base), position)
-    if (synced !== undefined) {
-      if (position < synced) throw corrupt()
-    } else if (rest > 0 && (await hasFrameAfter(file, position, relativeOffset))) {
+    if (synced !== undefined && position < synced) throw corrupt()
+    const kind = synced === undefined ? 'frame' : 'group'
+    if (rest > 0 && (await hasFrameAfter(file, position, relativeOffset, kind))) {
       if (suspected === position) throw corrupt()
       // Another process may have ended the record meanwhile, and have written the next one.
       suspected = position
@@ -130,11 +130,15 @@ export async function scanSegment(
   }
 }
 
-/** Whether a whole frame of a later offset begins anywhere behind a place. */
+/**
+ * Whether a whole frame of a later offset begins anywhere behind a place.
+ * @param kind `group`: one that begins a group, so that what lies before it was synced.
+ */
 export async function hasFrameAfter(
   file: FileHandle,
   position: number,
   relativeOffset: number,
+  kind: 'frame' | 'group',
 ): Promise<boolean> {
   const { size } = await file.stat()
   const most = relativeOffset + Math.ceil((size - position) / HEAD_BYTES)
@@ -148,6 +152,7 @@ export async function hasFrameAfter(
       if (offset <= relativeOffset || offset > most) continue
       const length = block.readUInt32LE(at + 4)
       if (length < HEAD_BYTES || from + at + length > size) continue
+      if (kind === 'group' && !beginsGroup(block, at)) continue
       if (frameAt(block, at, bytes, offset, true) > 0) return true
       if (at + length <= bytes) continue
       const whole = Buffer.allocUnsafe(length)

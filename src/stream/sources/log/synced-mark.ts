@@ -1,8 +1,9 @@
 /**
  * How far a partition is known to be synced: the file `synced` beside its segments, overwritten in place after each
- * sync of records. It is not synced itself, so after a power loss it may be behind; it is never ahead. Damage behind it
- * is a write that no sync had ended: nothing that was acknowledged. A partition without one was written by a log that
- * does not sync, or by one of a floe before it had them.
+ * sync of records. It is not synced itself, so after a power loss it may be behind; it is never ahead. Of what lies behind
+ * it, all before a frame that begins a group was synced, too. The rest is a write that no sync had ended: nothing that
+ * was acknowledged. A partition without a mark was written by a log that does not sync, or by one of a floe before it
+ * had them.
  *
  * ```
  *  0  uint32   CRC-32C of all that follows, little-endian as all numbers
