@@ -25,6 +25,15 @@ export function takeRows(
       ? batch
       : batch.slice(run, run + indices.length)
   }
+  return copyRows(batch, indices, memory)
+}
+
+/** The same, but that nothing of the batch is kept alive by it. */
+export function copyRows(
+  batch: RecordBatch,
+  indices: Uint32Array | Int32Array,
+  memory: Memory = HEAP,
+): RecordBatch {
   const { RecordBatch: ArrowRecordBatch } = arrow()
   const data = takeData(batch.data as unknown as Data, indices, memory)
   return new ArrowRecordBatch(batch.schema, data as never)

@@ -13,7 +13,7 @@ import { uuidV4 } from '../../../core/runtime.ts'
 import { joinLocation } from '../../../io/location.ts'
 import { resolveMetricsModes } from '../../columns/metrics-mode.ts'
 import { PartitionSplitter } from '../../columns/partition-split.ts'
-import { takeRows } from '../../columns/take.ts'
+import { copyRows } from '../../columns/take.ts'
 import type { ContentFile } from '../../manifest/entry.ts'
 import { batchBytes } from '../../parquet/batch-size.ts'
 import { openParquetWriter, type ParquetWriter } from '../../parquet/writer.ts'
@@ -156,7 +156,7 @@ export class DataWriter {
       if (rows !== undefined) file.rows.push(rows)
     } else {
       // Rows that wait must not keep those of other partitions in memory.
-      const own = indices === undefined ? batch : takeRows(batch, indices)
+      const own = indices === undefined ? batch : copyRows(batch, indices)
       partition.pending.push({ batch: own, rows })
       partition.pendingBytes += batchBytes(own) + BATCH_OVERHEAD_BYTES
     }
