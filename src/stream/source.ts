@@ -36,6 +36,8 @@ export interface SourceOpenOptions {
 export interface PartitionSharing {
   /** One more each time that partitions were given to this reader or taken from it, which `read` does not wait for. */
   readonly generation: number
+  /** False from where {@link isCurrent} has found that the group has gone on without this reader until it is let in again. */
+  readonly isJoined: boolean
   /**
    * Has the partitions of a generation read from a position; what was read ahead is dropped. Without it nothing is given
    * of a new generation. Does nothing if a newer one has come.

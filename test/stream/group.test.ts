@@ -225,6 +225,32 @@ describe('runners that share partitions', () => {
     await second.run.stop()
   })
 
+  it('does not take itself for done while the group has gone on without it', async () => {
+    const { lake, source } = await set()
+    fill(source, 0, 30)
+    const own = job()
+    let batches = 0
+    const run = stream(
+      options(lake, source, {
+        maxBatchRows: 4,
+        foreachBatch: async (batch, tx) => {
+          await own(batch, tx)
+          if (++batches !== 2) return
+          // Asleep for longer than its session: another member has committed, and this one is let in again later.
+          const other = new MemorySource(3)
+          for (const p of [0, 1, 2]) other.push(p, ...source.records(p))
+          const once = { trigger: { once: true }, maxBatchRows: 3 } as const
+          await stream(options(lake, other, once)).done
+          const member = source.members?.[0]
+          if (member !== undefined) member.isMember = false
+          setTimeout(() => source.share([0, 1, 2]), 500)
+        },
+      }),
+    )
+    await run.done
+    await expectExact(lake, source)
+  })
+
   it('takes what there is, and ends, while partitions come and go', async () => {
     const { lake, source } = await set()
     fill(source, 0, 60)

@@ -164,6 +164,7 @@ export class Member implements PartitionSharing {
   generation = 1
   /** False: the group has gone on without it, and it was not told. */
   isMember = true
+  isJoined = true
   #resumed = 1
   #partitions: readonly number[]
   readonly #begin: (position: Position) => void
@@ -176,6 +177,7 @@ export class Member implements PartitionSharing {
   give(partitions: readonly number[]): void {
     this.#partitions = partitions
     this.isMember = true
+    this.isJoined = true
     this.generation++
   }
 
@@ -193,7 +195,10 @@ export class Member implements PartitionSharing {
 
   isCurrent(): Promise<boolean> {
     const { isMember } = this
-    if (!isMember) this.give([])
+    if (!isMember) {
+      this.give([])
+      this.isJoined = false
+    }
     return Promise.resolve(isMember)
   }
 }

@@ -26,6 +26,8 @@ export class GroupMembership {
   readonly #listener: GroupListener
   /** True while the group shares its partitions out anew, and this member knows. */
   #isRejoining = false
+  /** Commits that the group has answered. */
+  #commits = 0
 
   constructor(kafka: Kafka, options: ResolvedOptions, listener: GroupListener) {
     const heartbeatInterval = Math.max(1, Math.min(HEARTBEAT_MS, options.sessionTimeoutMs / 3))
@@ -47,7 +49,10 @@ export class GroupMembership {
   async start(): Promise<void> {
     const { topics, groupId } = this.#options
     const what = `Cannot join the Kafka consumer group ${JSON.stringify(groupId)}`
-    const { GROUP_JOIN, REBALANCING, CRASH } = this.#consumer.events
+    const { GROUP_JOIN, REBALANCING, CRASH, COMMIT_OFFSETS } = this.#consumer.events
+    this.#consumer.on(COMMIT_OFFSETS, () => {
+      this.#commits++
+    })
     this.#consumer.on(REBALANCING, () => {
       this.#isRejoining = true
     })
@@ -62,6 +67,8 @@ export class GroupMembership {
     })
     this.#consumer.on(CRASH, ({ payload }) => {
       const { error, restart } = payload
+      // Until it has joined again: kafkajs starts its consumer anew.
+      this.#isRejoining = true
       if (restart) return
       const names = topics.map((topic) => JSON.stringify(topic)).join(', ')
       this.#listener.lost(lastingError(error, what, names) ?? unavailable(what, 0, error))
@@ -88,9 +95,12 @@ export class GroupMembership {
    */
   async holds(offsets: readonly PartitionOffset[]): Promise<boolean> {
     if (this.#isRejoining) return false
+    const before = this.#commits
     try {
       await this.commit(offsets)
-      return !this.#isRejoining
+      // A consumer that is about to crash, or has, lets commits pass without asking anybody.
+      const isAsked = offsets.length === 0 || this.#commits > before
+      return isAsked && !this.#isRejoining
     } catch (error) {
       if (NOT_CURRENT.has(typeOf(error) ?? '')) return false
       throw error

@@ -76,6 +76,7 @@ export class KafkaReader implements SourceReader {
   #shared: readonly TopicPartition[] = []
   #generation = 0
   #resumed = 0
+  #isJoined = true
   #isCompared = false
   #isClosed = false
   /** Where `read` is in each partition: it stays if the partition goes and comes back. */
@@ -113,6 +114,10 @@ export class KafkaReader implements SourceReader {
     return this.#generation
   }
 
+  get isJoined(): boolean {
+    return this.#isJoined
+  }
+
   get topicIds(): TopicIds {
     return this.#connection.topicIds
   }
@@ -148,6 +153,7 @@ export class KafkaReader implements SourceReader {
 
   /** Takes what the group has given to this member: nothing is read of it before it is said from where. */
   share(partitions: readonly TopicPartition[]): void {
+    this.#isJoined = true
     this.#shared = partitions
     this.#generation++
     this.#dropAll()
@@ -185,7 +191,10 @@ export class KafkaReader implements SourceReader {
     const isMember = await this.#connection.persist(what, '', () => membership.holds(own))
     if (isMember && generation === this.#generation) return true
     // The group tells which ones it has when it has joined again.
-    if (generation === this.#generation) this.share([])
+    if (generation === this.#generation) {
+      this.share([])
+      this.#isJoined = false
+    }
     return false
   }
 
