@@ -258,7 +258,7 @@ class Runner {
     let idleSince = this.#o.runtime.monotonicMs()
     for (;;) {
       if (this.#isToClose(partitions)) return false
-      if (this.#isReached(ends)) return true
+      if (this.#isReached(ends) && reader.sharing?.isJoined !== false) return true
       const chunks = await this.#read(reader, READ_WAIT_MS)
       const now = this.#o.runtime.monotonicMs()
       if (chunks > 0) idleSince = now
@@ -453,9 +453,11 @@ class Runner {
         const now = runtime.monotonicMs()
         return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
       } catch (error) {
+        const abandoned = tx.abandon()
         await transaction.rollback().catch(() => undefined)
         const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
         if (!isUnknown && !mayPass(error)) throw error
+        await this.#unlessKilled(abandoned)
         await this.#pause('retrying', error, tries, startedMs)
         if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
           tables.advance(committing, batch.ranges, topicIds)

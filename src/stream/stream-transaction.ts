@@ -16,7 +16,10 @@ type StreamUpsertOptions = Omit<UpsertOptions, 'snapshotProperties' | 'signal' |
 export type CommitListener = (snapshots?: ReadonlyMap<string, bigint>) => void
 
 export class StreamTransaction {
+  /** Aborted when the try of the batch is over without a commit. */
   readonly signal: AbortSignal
+  readonly #failed = new AbortController()
+  readonly #underWay = new Set<Promise<unknown>>()
   readonly #lake: Lake
   readonly #transaction: Transaction
   readonly #tables: StreamTables
@@ -37,7 +40,7 @@ export class StreamTransaction {
     this.#transaction = parts.transaction
     this.#tables = parts.tables
     this.#group = parts.group
-    this.signal = parts.signal
+    this.signal = AbortSignal.any([parts.signal, this.#failed.signal])
   }
 
   /**
@@ -51,7 +54,7 @@ export class StreamTransaction {
   /** Records rows to append. @throws what `Table.append` refuses rows with; BAD_ARGUMENT for a table that is not of the stream */
   async append(table: string, input: AppendInput): Promise<void> {
     if (await this.#takes(table)) {
-      await this.#transaction.append(table, input, { signal: this.signal })
+      await this.#watch(this.#transaction.append(table, input, { signal: this.signal }))
     }
   }
 
@@ -62,7 +65,8 @@ export class StreamTransaction {
     options: StreamUpsertOptions = {},
   ): Promise<void> {
     if (await this.#takes(table)) {
-      await this.#transaction.upsert(table, input, { ...options, signal: this.signal })
+      const change = { ...options, signal: this.signal }
+      await this.#watch(this.#transaction.upsert(table, input, change))
     }
   }
 
@@ -99,6 +103,21 @@ export class StreamTransaction {
   /** @internal */
   committed(snapshots?: ReadonlyMap<string, bigint>): void {
     for (const listener of this.#onCommit) listener(snapshots)
+  }
+
+  /** @internal The try has failed. Ends what it still has under way: the next one must not run beside it. */
+  async abandon(): Promise<void> {
+    this.#failed.abort()
+    await Promise.allSettled(this.#underWay)
+  }
+
+  async #watch(change: Promise<unknown>): Promise<void> {
+    this.#underWay.add(change)
+    try {
+      await change
+    } finally {
+      this.#underWay.delete(change)
+    }
   }
 
   async #takes(table: string): Promise<boolean> {

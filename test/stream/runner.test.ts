@@ -99,12 +99,42 @@ describe('a stream', () => {
     const failing = stream(options(lake, source, { foreachBatch: both(null) }))
     await rejectionOf('NULL_KEY', failing.done)
     goOn()
-    await rejectionOf('HANDLE_CLOSED', appended)
+    await rejectionOf('ABORTED', appended)
     expect(await dataFiles()).toEqual([])
     await stream(options(lake, source, { foreachBatch: both('all') })).done
     expect(await (await lake.table(RAW)).scan().count()).toBe(100)
     expect(await (await lake.table(TOTALS)).scan().toArray()).toMatchObject([{ count: 100n }])
     expect(await dataFiles()).toHaveLength(2)
+  })
+
+  it('ends what a failed try has under way before the next one begins', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 100)
+    let [tries, open, most] = [0, 0, 0]
+    const run = stream(
+      options(lake, source, {
+        foreachBatch: async (batch, tx) => {
+          const fails = ++tries < 3
+          most = Math.max(most, ++open)
+          async function* rows() {
+            for (const { partition, offset } of batch.records()) {
+              yield { source_partition: partition, source_offset: offset }
+              await systemRuntime.sleep(2)
+            }
+          }
+          const other = async (): Promise<void> => {
+            await systemRuntime.sleep(20)
+            if (fails) throw new FloeError('STORE_UNAVAILABLE', 'away', { retryable: true })
+          }
+          await Promise.all([tx.append(RAW, rows()).finally(() => open--), other()])
+        },
+      }),
+    )
+    await run.done
+    expect({ tries, most }).toEqual({ tries: 3, most: 1 })
+    expect(await (await lake.table(RAW)).scan().count()).toBe(100)
   })
 
   it('takes batches by bytes, and one record that is larger alone', async () => {
