@@ -63,6 +63,8 @@ interface Partition {
 
 interface Pending {
   readonly batch: RecordBatch
+  /** The rows of it that are meant; all if undefined. */
+  readonly indices: Int32Array | undefined
   /** Numbers of its rows, if they are tracked. */
   readonly rows: Int32Array | undefined
 }
@@ -155,10 +157,13 @@ export class DataWriter {
       await file.writer.write(batch, indices)
       if (rows !== undefined) file.rows.push(rows)
     } else {
-      // Rows that wait must not keep those of other partitions in memory.
-      const own = indices === undefined ? batch : copyRows(batch, indices)
-      partition.pending.push({ batch: own, rows })
-      partition.pendingBytes += batchBytes(own) + BATCH_OVERHEAD_BYTES
+      // Rows that wait must not keep many of other partitions in memory.
+      const isMost = indices === undefined || share >= 0.5
+      const kept = isMost
+        ? { batch, indices, rows }
+        : { batch: copyRows(batch, indices), indices: undefined, rows }
+      partition.pending.push(kept)
+      partition.pendingBytes += batchBytes(kept.batch) + BATCH_OVERHEAD_BYTES
     }
     if ((partition.file?.writer.sizeBytesEstimate ?? 0) >= this.#targetBytes) {
       await this.#complete(partition)
@@ -171,8 +176,8 @@ export class DataWriter {
     const { pending } = partition
     partition.pending = []
     partition.pendingBytes = 0
-    for (const { batch, rows } of pending) {
-      await file.writer.write(batch)
+    for (const { batch, indices, rows } of pending) {
+      await file.writer.write(batch, indices)
       if (rows !== undefined) file.rows.push(rows)
     }
     return file
