@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemRuntime } from '../../../src/core/runtime.ts'
 import { openLake, schema, t } from '../../../src/index.ts'
 import { type StreamResult, stream, verifyLedger } from '../../../src/stream/index.ts'
@@ -15,7 +15,10 @@ import { BROKER, Client, HAS_KAFKA, source } from './broker.ts'
 const PARTITIONS = 4
 const KEYS = 20
 
-/** A stream over the topic, each 100 ms, that prints what it commits and what it warns of. */
+/**
+ * A stream over the topic that prints what it commits and what it warns of. Its interval leaves others time to commit to the
+ * same tables: who takes longer for an attempt than the other one pauses is never first.
+ */
 const PROGRAM = `
 const [, dist, lakeFolder, broker, topic] = process.argv
 const { openLake } = await import(dist + 'index.js')
@@ -31,7 +34,7 @@ const run = stream({
     sessionTimeoutMs: 3000, rebalanceTimeoutMs: 5000,
   }),
   tables: ['x.events', 'x.counts'],
-  trigger: { intervalMs: 100 },
+  trigger: { intervalMs: 500 },
   stopOn: ['SIGTERM'],
   foreachBatch: async (batch, tx) => {
     const counts = new Map()
@@ -104,6 +107,10 @@ describe.runIf(HAS_KAFKA)('runners of one consumer group', () => {
   afterAll(async () => {
     await client.disconnect()
   })
+  const ends: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
 
   it('have each offset once, whoever comes, goes, dies or sleeps', async () => {
     const topic = `shared-${Date.now()}`
@@ -128,10 +135,15 @@ describe.runIf(HAS_KAFKA)('runners of one consumer group', () => {
         await systemRuntime.sleep(20)
       }
     })()
+    ends.push(() => {
+      isProducing = false
+      return producing
+    })
     const runners: Runner[] = []
     const start = (): Runner => {
       const runner = new Runner(folder, topic)
       runners.push(runner)
+      ends.push(() => runner.end('SIGKILL'))
       return runner
     }
     const goesOn = async (runner: Runner): Promise<void> => {
