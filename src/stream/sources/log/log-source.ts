@@ -19,7 +19,7 @@ export interface LogSourceOptions {
   readonly topics: string | readonly string[]
 }
 
-const BLOCK_BYTES = 4 * 1024 * 1024
+const BLOCK_BYTES = 1024 * 1024
 const SHORTEST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 50
 /** How often a reader looks at least whether its topics are still there. */
