@@ -155,16 +155,11 @@ export class HeaderScanner {
     for (;;) {
       if (at >= to || bytes[at] !== QUOTE) return BAD
       const nameStart = at + 1
-      let nameEnd = plainEnd(bytes, view, nameStart, to)
-      let field: number
-      if (nameEnd < to && bytes[nameEnd] === QUOTE) field = plainField(bytes, nameStart, nameEnd)
-      else {
-        nameEnd = this.#string(bytes, nameEnd, to)
-        if (nameEnd < 0) return BAD
-        field = this.#escaped
-          ? escapedField(bytes, nameStart, nameEnd)
-          : plainField(bytes, nameStart, nameEnd)
-      }
+      const nameEnd = this.#string(bytes, view, nameStart, to)
+      if (nameEnd < 0) return BAD
+      const field = this.#escaped
+        ? escapedField(bytes, nameStart, nameEnd)
+        : plainField(bytes, nameStart, nameEnd)
       at = colonEnd(bytes, nameEnd + 1, to)
       if (at < 0) return BAD
       const first = bytes[at] as number
@@ -201,12 +196,8 @@ export class HeaderScanner {
   #value(bytes: Uint8Array, view: DataView, from: number, to: number, depth: number): number {
     const first = bytes[from] as number
     if (first === QUOTE) {
-      const end = plainEnd(bytes, view, from + 1, to)
-      if (end < to && bytes[end] === QUOTE) {
-        this.#escaped = false
-        return end + 1
-      }
-      return this.#string(bytes, end, to) + 1 || BAD
+      const end = this.#string(bytes, view, from + 1, to)
+      return end < 0 ? BAD : end + 1
     }
     return first === OPEN_OBJECT || first === OPEN_ARRAY
       ? this.#container(bytes, view, from, to, depth)
@@ -235,8 +226,7 @@ export class HeaderScanner {
       if (!mayEnd || next !== (isObject ? CLOSE_OBJECT : CLOSE_ARRAY)) {
         if (isObject) {
           if (next !== QUOTE) return BAD
-          let nameEnd = plainEnd(bytes, view, at + 1, to)
-          if (nameEnd >= to || bytes[nameEnd] !== QUOTE) nameEnd = this.#string(bytes, nameEnd, to)
+          const nameEnd = this.#string(bytes, view, at + 1, to)
           if (nameEnd < 0) return BAD
           at = colonEnd(bytes, nameEnd + 1, to)
           if (at < 0) return BAD
@@ -244,8 +234,7 @@ export class HeaderScanner {
         }
         const start = at
         if (next === QUOTE) {
-          let end = plainEnd(bytes, view, at + 1, to)
-          if (end >= to || bytes[end] !== QUOTE) end = this.#string(bytes, end, to)
+          const end = this.#string(bytes, view, at + 1, to)
           if (end < 0) return BAD
           at = end + 1
         } else if (next === OPEN_OBJECT || next === OPEN_ARRAY) {
@@ -278,10 +267,10 @@ export class HeaderScanner {
     }
   }
 
-  /** The index of the quote that ends a string, from where it is not plain on; or -1. */
-  #string(bytes: Uint8Array, from: number, to: number): number {
+  /** The index of the quote that ends a string, from behind the one that begins it on; or -1. */
+  #string(bytes: Uint8Array, view: DataView, from: number, to: number): number {
     this.#escaped = false
-    for (let at = from; at < to; at++) {
+    for (let at = plainEnd(bytes, view, from, to); at < to; at++) {
       const byte = bytes[at] as number
       if (byte === QUOTE) return at
       if (byte === BACKSLASH) {
