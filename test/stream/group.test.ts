@@ -26,6 +26,16 @@ async function set(): Promise<{ lake: Lake; source: MemorySource }> {
   return { lake, source: new MemorySource(3, 'events', 'group') }
 }
 
+/** One runner, which has committed of all partitions. */
+async function begun(): Promise<{ lake: Lake; source: MemorySource; first: Watched }> {
+  const { lake, source } = await set()
+  const first = new Watched(lake, source)
+  await until(() => source.members?.length === 1)
+  fill(source, 0, 30)
+  await until(() => first.rows === 30)
+  return { lake, source, first }
+}
+
 /** A runner whose batches wait until they are let go, with what it has told. */
 class Watched {
   readonly run: StreamRun
@@ -148,11 +158,7 @@ describe('runners that share partitions', () => {
   })
 
   it('asks the group where nobody has told it that it is no member any more', async () => {
-    const { lake, source } = await set()
-    const first = new Watched(lake, source)
-    await until(() => source.members?.length === 1)
-    fill(source, 0, 30)
-    await until(() => first.rows === 30)
+    const { lake, source, first } = await begun()
     let late: (() => void) | undefined
     first.before = () => new Promise((resolve) => (late = resolve))
     fill(source, 30, 60)
@@ -178,11 +184,7 @@ describe('runners that share partitions', () => {
   })
 
   it('stops where one who is not in the group has moved a partition that it has and has committed', async () => {
-    const { lake, source } = await set()
-    const first = new Watched(lake, source)
-    await until(() => source.members?.length === 1)
-    fill(source, 0, 30)
-    await until(() => first.rows === 30)
+    const { lake, source, first } = await begun()
     first.before = () => outsider(lake, source)
     fill(source, 30, 60)
     const error = await rejectionOf('STREAM_CONFLICT', first.run.done)

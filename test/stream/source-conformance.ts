@@ -537,6 +537,16 @@ export function openOptions(options: Partial<SourceOpenOptions> = {}): SourceOpe
   }
 }
 
+/** The values, as texts, of all records that are there now. */
+export async function valuesThere(reader: SourceReader): Promise<string[]> {
+  const values: string[] = []
+  for (;;) {
+    const chunks = await reader.read({ waitMs: 0, signal: new AbortController().signal })
+    if (chunks.length === 0) return values
+    values.push(...records(chunks).map(({ value }) => Buffer.from(value ?? []).toString()))
+  }
+}
+
 /** The records of chunks, copied. */
 export function records(chunks: readonly RecordChunk[]): SeenRecord[] {
   return chunks.flatMap((chunk) =>

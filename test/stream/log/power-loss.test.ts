@@ -11,7 +11,7 @@ import { logSource } from '../../../src/stream/sources/log/log-source.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
-import { openOptions, records } from '../source-conformance.ts'
+import { openOptions, valuesThere } from '../source-conformance.ts'
 
 const ROUNDS = 60
 
@@ -65,14 +65,9 @@ async function valuesOf(folder: string): Promise<string[]> {
   const reader = await logSource({ folder, topics: 't' }).open(
     openOptions({ position: Position.EMPTY }),
   )
-  const values: string[] = []
   try {
     await reader.endOffsets()
-    for (;;) {
-      const chunks = await reader.read({ waitMs: 0, signal: new AbortController().signal })
-      if (chunks.length === 0) return values
-      values.push(...records(chunks).map(({ value }) => Buffer.from(value ?? []).toString()))
-    }
+    return await valuesThere(reader)
   } finally {
     await reader.close()
   }

@@ -5,7 +5,7 @@ import { openLog } from '../../../src/stream/sources/log/embedded-log.ts'
 import { logSource } from '../../../src/stream/sources/log/log-source.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
-import { openOptions, records } from '../source-conformance.ts'
+import { openOptions, valuesThere } from '../source-conformance.ts'
 
 const FILE = '00000000000000000000.log'
 
@@ -26,13 +26,8 @@ async function valuesOf(folder: string, offset?: number): Promise<string[]> {
   const position =
     offset === undefined ? Position.EMPTY : Position.of([{ topic: 't', partition: 0, offset }])
   const reader = await logSource({ folder, topics: 't' }).open(openOptions({ position }))
-  const values: string[] = []
   try {
-    for (;;) {
-      const chunks = await reader.read({ waitMs: 0, signal: new AbortController().signal })
-      if (chunks.length === 0) return values
-      values.push(...records(chunks).map(({ value }) => Buffer.from(value ?? []).toString()))
-    }
+    return await valuesThere(reader)
   } finally {
     await reader.close()
   }
