@@ -2,8 +2,7 @@
  * Child: the pipeline's job, Bronze and Gold in one commit. Arguments: events batchRows location source; the source is
  * `memory`, so that what a source costs is left out, or one that another process has filled: `log`, the embedded one, or
  * `kafka`; then the folder or the broker and the bytes of all values follow. Prints raw MiB of values for each CPU second of the process,
- * workers included, in all and in the later half of the batches, the time of each batch and the CPU seconds up to its end, the peak of
- * memory, and how many events Gold has taken.
+ * workers included, the time of each batch and the CPU seconds up to its end, the peak of memory, and how many events Gold has taken.
  */
 import { openLake } from 'floe'
 import { kafkaSource } from 'floe/kafka'
@@ -115,17 +114,12 @@ const seconds = (performance.now() - started) / 1000
 const cpu = cpuSeconds()
 if (result.rows !== events) throw new Error(`${result.rows} of ${events} events were committed`)
 const mib = valueBytes / 2 ** 20
-// In the first batches code is compiled. Bytes of a batch count keys, too: its share of all is that of its values.
-const late = batches.slice(batches.length >> 1)
-const sumOf = (of: typeof batches): number => of.reduce((sum, { bytes }) => sum + bytes, 0)
-const lateCpu = cpu - (batches[(batches.length >> 1) - 1]?.cpuSeconds ?? 0)
 console.log(
   JSON.stringify({
     transform,
     commit,
     batches,
     mibPerCpuSecond: mib / cpu,
-    lateMibPerCpuSecond: (mib * sumOf(late)) / sumOf(batches) / lateCpu,
     rowsPerSecond: events / seconds,
     bytesPerEvent: valueBytes / events,
     peakRssMiB: peakRssMiB(),

@@ -11,7 +11,7 @@ import { openKafkaTopic } from '../examples/pipeline/kafka-topic.js'
 import { ROOT } from './installed.js'
 import { type Figure, inChild, lastLine, temporaryFolder } from './measure.js'
 import { run } from './processes.js'
-import type { BatchEnd, StreamResult } from './suite-stream.js'
+import { type BatchEnd, laterHalf, MOST_RSS_MIB, type StreamResult } from './suite-stream.js'
 
 interface KafkaServer {
   readonly url: string
@@ -35,7 +35,6 @@ interface PeerResult {
 }
 
 const LEAST_MIB = 30
-const MOST_RSS_MIB = 512
 const TOPIC = 'content_events'
 const PARTITIONS = 6
 const BATCH_ROWS = 100_000
@@ -172,12 +171,9 @@ function figures(
   ]
 }
 
-/** Without the first batches, in which code is compiled. */
-function lateMicros(batches: readonly BatchEnd[]): number {
-  const early = batches.length >> 1
-  const rows = batches.slice(early).reduce((sum, batch) => sum + batch.rows, 0)
-  const [from, to] = [batches[early - 1], batches.at(-1)]
-  return (((to?.cpuSeconds ?? 0) - (from?.cpuSeconds ?? 0)) / rows) * 1e6
+function lateMicros(all: readonly BatchEnd[]): number {
+  const { batches, cpuSeconds } = laterHalf(all)
+  return (cpuSeconds / batches.reduce((sum, { rows }) => sum + rows, 0)) * 1e6
 }
 
 function againstOwn(micros: number, own: number): string {
