@@ -2,6 +2,7 @@
  * Records of one partition in columns: what sources give. The bytes of keys and values lie one after the other, as
  * Arrow has them, so that a million records are a handful of objects.
  */
+import { copyBytes } from '../core/copy-bytes.ts'
 
 /** Values of bytes: the i-th is `bytes[offsets[i], offsets[i + 1])`. */
 export interface BytesColumn {
@@ -209,11 +210,7 @@ class BytesBuilder {
     } else {
       const at = this.#length
       this.#bytes = growTo(this.#bytes, at + length)
-      const bytes = this.#bytes
-      // Few bytes are copied sooner than a view of them is made.
-      if (length > 48)
-        bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, length), at)
-      else for (let i = 0; i < length; i++) bytes[at + i] = source[start + i] as number
+      copyBytes(source, start, start + length, this.#bytes, at)
       this.#length = at + length
     }
     this.#offsets[row + 1] = this.#length

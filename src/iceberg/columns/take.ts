@@ -5,6 +5,7 @@
  * (validity, booleans) are addressed through `offset`.
  */
 import type { Data, RecordBatch } from 'apache-arrow'
+import { copyBytes } from '../../core/copy-bytes.ts'
 import { arrow } from './arrow.ts'
 import { bitmapBytes, getBit, setBit } from './bitmap.ts'
 import { columnData } from './column-data.ts'
@@ -171,9 +172,7 @@ function takeBytes(
     while (i + run < length && indices[i + run] === row + run) run++
     const start = from[row] as number
     const end = from[row + run] as number
-    // Setting up a bulk copy costs more than a short loop.
-    if (end - start > 32) values.set(source.subarray(start, end), to)
-    else for (let b = start, t = to; b < end; b++) values[t++] = source[b] as number
+    copyBytes(source, start, end, values, to)
     to += end - start
     i += run
   }

@@ -1,5 +1,6 @@
 /** Reads one partition from its segment files on, block by block, into chunks. */
 import { type FileHandle, open } from 'node:fs/promises'
+import { copyBytes } from '../../../core/copy-bytes.ts'
 import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
@@ -326,7 +327,7 @@ export class PartitionReader {
       let from = at + HEAD_BYTES
       if (key < 0) (keyNulls as Uint8Array)[row] = 1
       else {
-        copy(block, from, from + key, keys, keyEnd)
+        copyBytes(block, from, from + key, keys, keyEnd)
         keyEnd += key
         from += key
       }
@@ -438,15 +439,6 @@ export class PartitionReader {
       { context: { topic, partition, offset: this.#offset, bytes } },
     )
   }
-}
-
-/** A call of the system for each value costs more than its bytes do, if they are few. */
-function copy(from: Buffer, start: number, end: number, to: Uint8Array, at: number): void {
-  if (end - start > 48) {
-    to.set(new Uint8Array(from.buffer, from.byteOffset + start, end - start), at)
-    return
-  }
-  for (let i = start, j = at; i < end; i++, j++) to[j] = from[i] as number
 }
 
 /** One at least. */
