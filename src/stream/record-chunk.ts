@@ -37,6 +37,13 @@ export interface RecordChunk {
   readonly byteLength: number
 }
 
+/** What a chunk is expected to have; it may get more. */
+export interface ChunkRoom {
+  readonly rows: number
+  readonly valueBytes: number
+}
+
+const DEFAULT_ROOM: ChunkRoom = { rows: 64, valueBytes: 4096 }
 const NO_HEADERS: readonly RecordHeader[] = []
 
 /** Takes records of one partition, in the order of their offsets. */
@@ -52,15 +59,19 @@ export class RecordChunkBuilder {
   #headers: (readonly RecordHeader[])[] | undefined
   #headerBytes = 0
 
-  /** @param start the offset that is covered first, whether it has a record or not. */
-  constructor(topic: string, partition: number, start: number) {
+  /**
+   * @param start the offset that is covered first, whether it has a record or not.
+   * @param room for how much memory is taken at first: growing by and by takes three times as much, and copies it.
+   */
+  constructor(topic: string, partition: number, start: number, room: ChunkRoom = DEFAULT_ROOM) {
     this.#topic = topic
     this.#partition = partition
     this.#start = start
-    this.#offsets = new Float64Array(INITIAL_ROWS)
-    this.#timestampsMs = new Float64Array(INITIAL_ROWS)
-    this.#keys = new BytesBuilder()
-    this.#values = new BytesBuilder()
+    const rows = Math.max(1, room.rows)
+    this.#offsets = new Float64Array(rows)
+    this.#timestampsMs = new Float64Array(rows)
+    this.#keys = new BytesBuilder(rows, DEFAULT_ROOM.valueBytes)
+    this.#values = new BytesBuilder(rows, room.valueBytes)
   }
 
   get count(): number {
@@ -185,15 +196,19 @@ function lengthOf({ offsets }: BytesColumn): number {
   return (offsets[offsets.length - 1] as number) - (offsets[0] as number)
 }
 
-const INITIAL_ROWS = 64
 const NO_BYTES = new Uint8Array(0)
 
 class BytesBuilder {
-  #bytes: Uint8Array = new Uint8Array(4096)
-  #offsets = new Int32Array(INITIAL_ROWS)
+  #bytes: Uint8Array
+  #offsets: Int32Array
   #nulls: Uint8Array | undefined
   #count = 0
   #length = 0
+
+  constructor(rows: number, bytes: number) {
+    this.#bytes = new Uint8Array(bytes)
+    this.#offsets = new Int32Array(rows + 1)
+  }
 
   get byteLength(): number {
     return this.#length
@@ -204,7 +219,7 @@ class BytesBuilder {
     const row = this.#count++
     if (row + 1 === this.#offsets.length) this.#offsets = doubled(this.#offsets)
     if (length < 0) {
-      const nulls = this.#nulls ?? new Uint8Array(INITIAL_ROWS)
+      const nulls = this.#nulls ?? new Uint8Array(this.#offsets.length)
       this.#nulls = growTo(nulls, row + 1)
       this.#nulls[row] = 1
     } else {

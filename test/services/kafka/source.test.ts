@@ -340,6 +340,29 @@ describe.runIf(HAS_KAFKA)('kafkaSource', () => {
     await reader.close()
   })
 
+  it('makes few chunks of many small batches, also while what has arrived fills its buffer', async () => {
+    const name = await topic()
+    const value = 'y'.repeat(10_000)
+    for (let i = 0; i < 200; i++) {
+      await client.producer.send({ topic: name, messages: [{ value }, { value }] })
+    }
+    const reader = await source(BROKER, { topics: name, assignment: { ordinal: 0, of: 1 } }).open(
+      openOptions({ bufferBytes: 1_600_000 }),
+    )
+    const sizes: number[] = []
+    let records = 0
+    while (records < 400) {
+      for (const chunk of await reader.read({ waitMs: 500, signal })) {
+        sizes.push(chunk.byteLength)
+        records += chunk.count
+      }
+    }
+    await reader.close()
+    // The last of what one answer has may be small.
+    expect(sizes.length).toBeLessThan(50)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(220_000)
+  })
+
   it('refuses a topic that is not there, and makes none', async () => {
     const name = `missing-${Date.now()}`
     await expect(source(BROKER, { topics: name }).open(openOptions())).rejects.toMatchObject({

@@ -6,7 +6,7 @@
 
 import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
-import type { RecordChunkBuilder, RecordHeader } from '../../record-chunk.ts'
+import type { ChunkRoom, RecordChunkBuilder, RecordHeader } from '../../record-chunk.ts'
 import { type BatchHeader, HEADER_BYTES } from './batch-header.ts'
 import { CODEC_NAMES, type Codecs } from './codecs.ts'
 import type { AbortedTransaction } from './fetch-answer.ts'
@@ -22,6 +22,28 @@ export class RefusedRecords extends Error {
     this.error = error
   }
 }
+
+/** A batch whose checksum fits. */
+export interface OpenBatch {
+  readonly batch: BatchHeader
+  /** Its records, decompressed; undefined if none is for readers: those of aborted transactions, and markers. */
+  readonly body: Buffer | undefined
+}
+
+/** Room for the records of batches. */
+export function roomFor(batches: readonly OpenBatch[]): ChunkRoom {
+  let [rows, valueBytes] = [0, 0]
+  for (const { batch, body } of batches) {
+    if (body === undefined) continue
+    // What a batch says of itself may be wrong.
+    rows += Math.max(0, Math.min(batch.count, Math.floor(body.length / LEAST_RECORD_BYTES)))
+    valueBytes += body.length
+  }
+  return { rows, valueBytes }
+}
+
+/** Length, attributes, deltas of time and offset, lengths of key and value, count of headers. */
+const LEAST_RECORD_BYTES = 7
 
 export interface BatchDecoderOptions {
   readonly topic: string
@@ -43,21 +65,72 @@ export class BatchDecoder {
   }
 
   /**
-   * Appends the records of the batch from one offset on. Those of aborted transactions and the markers of transactions
-   * are left out.
+   * Checks and decompresses a batch. Batches are opened in their order: transactions begin and end in it.
+   * @param from offset of the first record that is wanted
    * @throws RefusedRecords
    */
-  async decode(
-    bytes: Buffer,
-    batch: BatchHeader,
-    from: number,
-    builder: RecordChunkBuilder,
-  ): Promise<void> {
+  async open(bytes: Buffer, batch: BatchHeader, from: number): Promise<OpenBatch> {
     const start = Math.max(from, batch.baseOffset)
     this.#check(bytes, batch, start)
-    if (this.#isAborted(bytes, batch, start)) return
-    const body = await this.#body(bytes, batch, start)
-    this.#records(body, batch, from, builder)
+    if (this.#isAborted(bytes, batch, start)) return { batch, body: undefined }
+    return { batch, body: await this.#body(bytes, batch, start) }
+  }
+
+  /** Appends the records of a batch from one offset on. @throws RefusedRecords */
+  append({ batch, body }: OpenBatch, from: number, builder: RecordChunkBuilder): void {
+    if (body === undefined) return
+    const { maxRecordBytes } = this.#options
+    const cursor = new Cursor(body)
+    let next = Math.max(from, batch.baseOffset)
+    for (let i = 0; i < batch.count; i++) {
+      const length = cursor.varint()
+      const end = cursor.at + length
+      if (length < 5 || !(end <= body.length)) throw this.#corrupt(next, 'a record is cut off')
+      // Attributes of records have no meaning.
+      cursor.at++
+      const timeDelta = cursor.varlong()
+      const offset = batch.baseOffset + cursor.varint()
+      const keyLength = cursor.varint()
+      const keyAt = cursor.at
+      if (keyLength > 0) cursor.at += keyLength
+      const valueLength = cursor.varint()
+      const valueAt = cursor.at
+      if (valueLength > 0) cursor.at += valueLength
+      if (!(keyLength >= -1 && valueLength >= -1 && cursor.at < end) || Number.isNaN(timeDelta)) {
+        throw this.#corrupt(next, 'a record is longer than it says')
+      }
+      if (offset < from) {
+        // Compressed batches come as a whole: what lies before was given before.
+        cursor.at = end
+        continue
+      }
+      if (!(offset >= next && offset <= batch.lastOffset)) {
+        throw this.#corrupt(next, `the offset ${offset} of a record does not fit`)
+      }
+      if (keyLength > maxRecordBytes || valueLength > maxRecordBytes) {
+        throw this.#refused(
+          offset,
+          'RECORD_TOO_LARGE',
+          `has a ${keyLength > maxRecordBytes ? `key of ${keyLength}` : `value of ${valueLength}`} bytes, more than \`maxRecordBytes\` (${maxRecordBytes}). Raise it, or keep such records out of the topic`,
+        )
+      }
+      const headers = body[cursor.at] === 0 ? NO_HEADERS : this.#headers(cursor, end, offset)
+      const timestampMs = batch.logAppendTime
+        ? batch.maxTimestampMs
+        : batch.baseTimestampMs + timeDelta
+      builder.appendParts(
+        offset,
+        timestampMs,
+        body,
+        keyAt,
+        keyLength,
+        valueAt,
+        valueLength,
+        headers,
+      )
+      cursor.at = end
+      next = offset + 1
+    }
   }
 
   #check(bytes: Buffer, batch: BatchHeader, start: number): void {
@@ -124,61 +197,6 @@ export class BatchDecoder {
       )
     }
     return body
-  }
-
-  #records(body: Buffer, batch: BatchHeader, from: number, builder: RecordChunkBuilder): void {
-    const { maxRecordBytes } = this.#options
-    const cursor = new Cursor(body)
-    let next = Math.max(from, batch.baseOffset)
-    for (let i = 0; i < batch.count; i++) {
-      const length = cursor.varint()
-      const end = cursor.at + length
-      if (length < 5 || !(end <= body.length)) throw this.#corrupt(next, 'a record is cut off')
-      // Attributes of records have no meaning.
-      cursor.at++
-      const timeDelta = cursor.varlong()
-      const offset = batch.baseOffset + cursor.varint()
-      const keyLength = cursor.varint()
-      const keyAt = cursor.at
-      if (keyLength > 0) cursor.at += keyLength
-      const valueLength = cursor.varint()
-      const valueAt = cursor.at
-      if (valueLength > 0) cursor.at += valueLength
-      if (!(keyLength >= -1 && valueLength >= -1 && cursor.at < end) || Number.isNaN(timeDelta)) {
-        throw this.#corrupt(next, 'a record is longer than it says')
-      }
-      if (offset < from) {
-        // Compressed batches come as a whole: what lies before was given before.
-        cursor.at = end
-        continue
-      }
-      if (!(offset >= next && offset <= batch.lastOffset)) {
-        throw this.#corrupt(next, `the offset ${offset} of a record does not fit`)
-      }
-      if (keyLength > maxRecordBytes || valueLength > maxRecordBytes) {
-        throw this.#refused(
-          offset,
-          'RECORD_TOO_LARGE',
-          `has a ${keyLength > maxRecordBytes ? `key of ${keyLength}` : `value of ${valueLength}`} bytes, more than \`maxRecordBytes\` (${maxRecordBytes}). Raise it, or keep such records out of the topic`,
-        )
-      }
-      const headers = body[cursor.at] === 0 ? NO_HEADERS : this.#headers(cursor, end, offset)
-      const timestampMs = batch.logAppendTime
-        ? batch.maxTimestampMs
-        : batch.baseTimestampMs + timeDelta
-      builder.appendParts(
-        offset,
-        timestampMs,
-        body,
-        keyAt,
-        keyLength,
-        valueAt,
-        valueLength,
-        headers,
-      )
-      cursor.at = end
-      next = offset + 1
-    }
   }
 
   #headers(cursor: Cursor, end: number, offset: number): RecordHeader[] {

@@ -9,7 +9,7 @@ import { type PartitionOffset, Position } from '../../position.ts'
 import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
 import type { PartitionSharing, SourceOpenOptions, SourceReader } from '../../source.ts'
 import type { TopicIds } from '../../topic-ids.ts'
-import { BatchDecoder, RefusedRecords } from './batch-decoder.ts'
+import { BatchDecoder, type OpenBatch, RefusedRecords, roomFor } from './batch-decoder.ts'
 import { type BatchHeader, readBatchHeader } from './batch-header.ts'
 import { Codecs } from './codecs.ts'
 import { type KafkaConnection, keyOf, outOfRange, type TopicPartition } from './connection.ts'
@@ -25,8 +25,8 @@ const READ_COMMITTED = 1
 const FETCH_WAIT_MS = 500
 const MOST_FETCH_BYTES = 8 * 1024 * 1024
 const LEAST_FETCH_BYTES = 64 * 1024
-/** Chunks are not made much larger. */
-const CHUNK_BYTES = 4 * 1024 * 1024
+/** A chunk ends behind so many bytes. While more has arrived none is smaller: each has its price in all that follows. */
+const CHUNK_BYTES = 1024 * 1024
 const RETRY_MS = 250
 const MOST_RETRY_MS = 2000
 /** Brokers that have just started may not know their topics yet. */
@@ -595,7 +595,7 @@ export class KafkaReader implements SourceReader {
     try {
       for (;;) {
         const piece = this.#raw[0]
-        if (piece === undefined || (this.#held.length > 0 && this.#isFull(0))) break
+        if (piece === undefined || (this.#held.length > 0 && this.#isFull())) break
         await this.#decode(piece)
         this.#wake?.()
       }
@@ -612,31 +612,34 @@ export class KafkaReader implements SourceReader {
     this.#fetchAll()
   }
 
-  #isFull(more: number): boolean {
-    return this.#heldBytes + this.#rawBytes + more >= this.#open.bufferBytes
+  /** True if there is no room for one more chunk beside those that wait. */
+  #isFull(): boolean {
+    return this.#heldBytes + this.#rawBytes + this.#chunkBytes >= this.#open.bufferBytes
+  }
+
+  /** The least of a chunk, if so much has arrived: the last of its batches may make it larger. */
+  get #chunkBytes(): number {
+    return Math.min(CHUNK_BYTES, this.#open.bufferBytes / 8)
   }
 
   /** Makes one chunk. */
   async #decode(piece: RawPiece): Promise<void> {
-    const { reading, batches, bytes } = piece
+    const { reading, bytes, batches, decoder } = piece
     const start = reading.decodeOffset
-    const builder = new RecordChunkBuilder(reading.topic, reading.partition, start)
+    const { opened, ...opening } = await this.#openBatches(piece)
+    let { refused } = opening
+    const builder = new RecordChunkBuilder(reading.topic, reading.partition, start, roomFor(opened))
     let next = start
-    let refused: RefusedRecords | undefined
-    while (piece.nextBatch < batches.length) {
-      const batch = batches[piece.nextBatch] as BatchHeader
-      try {
-        await piece.decoder.decode(bytes, batch, next, builder)
-      } catch (error) {
-        if (!(error instanceof RefusedRecords)) throw error
-        refused = error
-        next = Math.max(next, error.offset)
-        break
+    try {
+      for (const open of opened) {
+        decoder.append(open, next, builder)
+        next = Math.max(next, open.batch.lastOffset + 1)
       }
-      piece.nextBatch++
-      next = Math.max(next, batch.lastOffset + 1)
-      if (builder.byteLength >= CHUNK_BYTES || this.#isFull(builder.byteLength)) break
+    } catch (error) {
+      if (!(error instanceof RefusedRecords)) throw error
+      refused = error
     }
+    if (refused !== undefined) next = Math.max(next, refused.offset)
     if (!reading.live) return
     if (next > start) {
       const chunk = builder.finish(next)
@@ -651,5 +654,26 @@ export class KafkaReader implements SourceReader {
       this.#raw.shift()
       this.#rawBytes -= bytes.length
     }
+  }
+
+  /** Opens batches for a chunk before any is taken, so that it gets its memory once, and in one size. */
+  async #openBatches(piece: RawPiece): Promise<{ opened: OpenBatch[]; refused?: RefusedRecords }> {
+    const { reading, batches, bytes, decoder } = piece
+    const opened: OpenBatch[] = []
+    let openBytes = 0
+    while (piece.nextBatch < batches.length) {
+      const batch = batches[piece.nextBatch] as BatchHeader
+      try {
+        const open = await decoder.open(bytes, batch, reading.decodeOffset)
+        opened.push(open)
+        openBytes += open.body?.length ?? 0
+      } catch (error) {
+        if (!(error instanceof RefusedRecords)) throw error
+        return { opened, refused: error }
+      }
+      piece.nextBatch++
+      if (openBytes >= this.#chunkBytes) break
+    }
+    return { opened }
   }
 }

@@ -3,7 +3,11 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../../src/core/crc32c.ts'
 import { bytesAt, RecordChunkBuilder } from '../../../../src/stream/record-chunk.ts'
-import { BatchDecoder, RefusedRecords } from '../../../../src/stream/sources/kafka/batch-decoder.ts'
+import {
+  BatchDecoder,
+  RefusedRecords,
+  roomFor,
+} from '../../../../src/stream/sources/kafka/batch-decoder.ts'
 import { readBatchHeader } from '../../../../src/stream/sources/kafka/batch-header.ts'
 import { Codecs } from '../../../../src/stream/sources/kafka/codecs.ts'
 import type { AbortedTransaction } from '../../../../src/stream/sources/kafka/fetch-answer.ts'
@@ -92,6 +96,25 @@ describe('BatchDecoder', () => {
     }
   })
 
+  it('makes room for no more records than there are bytes for, whatever a batch says', async () => {
+    const batch = makeBatch([{ offset: 0, value: 'one' }])
+    batch.writeInt32BE(2 ** 31 - 1, 57)
+    const bytes = seal(batch)
+    const decoder = new BatchDecoder(
+      { topic: 't', partition: 3, maxRecordBytes: 100, codecs: new Codecs({}, 1000) },
+      [],
+    )
+    const header = readBatchHeader(bytes, 0)
+    if (header === undefined) throw new Error('no batch')
+    const open = await decoder.open(bytes, header, 0)
+    expect(roomFor([open, open])).toEqual({ rows: 2, valueBytes: 2 * (bytes.length - 61) })
+    const negative = { ...open, batch: { ...open.batch, count: -5 } }
+    expect(roomFor([negative]).rows).toBe(0)
+    const builder = new RecordChunkBuilder('t', 3, 0, roomFor([negative]))
+    for (let row = 0; row < 3; row++) builder.append(row, 0, null, Buffer.from('more'))
+    expect(builder.finish(3)).toMatchObject({ count: 3, byteLength: 12 })
+  })
+
   it('leaves out aborted transactions of several producers that are under way at once', async () => {
     const tx = (producerId: bigint, records: Made[]) =>
       makeBatch(records, { attributes: 16, producerId })
@@ -145,8 +168,9 @@ async function decode(
     // A damaged length would cut batches elsewhere; where batches start is known here.
     const header = readBatchHeader(bytes, at)
     if (header === undefined) return seen
-    const builder = new RecordChunkBuilder('t', 3, next)
-    await decoder.decode(bytes, header, next, builder)
+    const open = await decoder.open(bytes, header, next)
+    const builder = new RecordChunkBuilder('t', 3, next, roomFor([open]))
+    decoder.append(open, next, builder)
     const chunk = builder.finish(header.lastOffset + 1)
     for (let row = 0; row < chunk.count; row++) {
       const value = bytesAt(chunk.values, row)
