@@ -125,3 +125,21 @@ describe('damage', () => {
     expect(error.context).toMatchObject({ offset: second })
   })
 })
+
+describe('a topic', () => {
+  it('of a newer format is refused, and one without a format is damaged', async () => {
+    const folder = await written(2)
+    const path = `${folder}/t/topic.json`
+    const topic = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    writeFileSync(path, JSON.stringify({ ...topic, 'format-version': 2 }))
+    const context = { topic: 't', file: path }
+    const newer = await rejectionOf('FORMAT_VERSION', valuesOf(folder))
+    expect(newer.context).toEqual(context)
+    await rejectionOf('FORMAT_VERSION', append(folder, 'x'))
+    writeFileSync(path, JSON.stringify({ ...topic, 'format-version': undefined }))
+    const damaged = await rejectionOf('CORRUPT_RECORDS', valuesOf(folder))
+    expect(damaged.context).toEqual(context)
+    writeFileSync(path, JSON.stringify(topic))
+    expect(await valuesOf(folder)).toEqual(values(0, 2))
+  })
+})

@@ -3,7 +3,7 @@
  * by a rename; names that begin with a dot are not topics.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { FloeError } from '../../../core/errors.ts'
+import { FloeError, isFloeError } from '../../../core/errors.ts'
 import {
   asInt,
   asObject,
@@ -38,6 +38,8 @@ export interface Topic {
   readonly retentionMs: number | undefined
 }
 
+/** Of the files of a topic. */
+const FORMAT_VERSION = 1
 const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 /** Relative offsets and positions of a segment are kept in 32 bits. */
 const MAX_SEGMENT_BYTES = 1024 * 1024 * 1024
@@ -97,7 +99,10 @@ export async function deleteTopicFolder(
   }
 }
 
-/** @throws NO_SUCH_TOPIC, CORRUPT_RECORDS for a topic.json that cannot be read, SOURCE_UNAVAILABLE … */
+/**
+ * @throws NO_SUCH_TOPIC, CORRUPT_RECORDS for a topic.json that cannot be read, FORMAT_VERSION for one of a newer version,
+ *   SOURCE_UNAVAILABLE …
+ */
 export async function readTopic(log: string, name: string): Promise<Topic> {
   if (!isTopicName(name)) throw noSuchTopic(log, name)
   const path = `${log}/${name}/topic.json`
@@ -112,6 +117,8 @@ export async function readTopic(log: string, name: string): Promise<Topic> {
   }
   try {
     const json = asObject(parseJsonBytes(bytes, path), path)
+    const version = asInt(json['format-version'], `${path}: format-version`)
+    if (version > FORMAT_VERSION) throw newerFormat(name, path, version)
     const long = (key: string): number | undefined =>
       json[key] === undefined ? undefined : asSafeLong(json[key], `${path}: ${key}`)
     return {
@@ -123,6 +130,7 @@ export async function readTopic(log: string, name: string): Promise<Topic> {
       retentionMs: long('retention-ms'),
     }
   } catch (error) {
+    if (isFloeError(error, 'FORMAT_VERSION')) throw error
     const message = `The topic ${name} cannot be read: ${path} is damaged. Restore the file`
     throw new FloeError('CORRUPT_RECORDS', message, {
       cause: error,
@@ -144,6 +152,14 @@ export async function topicNames(log: string): Promise<string[]> {
   }
 }
 
+function newerFormat(name: string, path: string, version: number): FloeError {
+  return new FloeError(
+    'FORMAT_VERSION',
+    `The topic ${name} cannot be read: ${path} is of format ${version}, and this version of floe knows ${FORMAT_VERSION}. Upgrade floe`,
+    { context: { topic: name, file: path } },
+  )
+}
+
 async function writeNew(path: string, bytes: Uint8Array, sync: boolean): Promise<void> {
   const file = await open(path, 'wx')
   try {
@@ -157,7 +173,7 @@ async function writeNew(path: string, bytes: Uint8Array, sync: boolean): Promise
 function topicJson(topic: Topic): Uint8Array {
   const { uuid, partitions, segmentBytes, retentionBytes, retentionMs } = topic
   return encodeJson({
-    'format-version': 1,
+    'format-version': FORMAT_VERSION,
     uuid,
     partitions,
     'segment-bytes': segmentBytes,
