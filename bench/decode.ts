@@ -3,13 +3,25 @@
  * own decoder, without network, and each value is parsed by JSON.parse. Prints MiB of values for each CPU second: the median
  * of rounds after some to warm up.
  */
-import Decoder from 'kafkajs/src/protocol/decoder.js'
-import Encoder from 'kafkajs/src/protocol/encoder.js'
-import Record from 'kafkajs/src/protocol/recordBatch/record/v0/index.js'
-import decodeBatch from 'kafkajs/src/protocol/recordBatch/v0/decoder.js'
-import { RecordBatch } from 'kafkajs/src/protocol/recordBatch/v0/index.js'
+import { createRequire } from 'node:module'
 import { EventGenerator, GENERATOR_DEFAULTS } from '../examples/pipeline/generator.js'
 import { median } from './measure.js'
+
+/** The parts of kafkajs below its declared interface. */
+const require = createRequire(import.meta.url)
+const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
+const Encoder = require('kafkajs/src/protocol/encoder') as new () => {
+  writeEncoder(value: object): { readonly buffer: Buffer }
+}
+const makeRecord = require('kafkajs/src/protocol/recordBatch/record/v0') as (
+  record: object,
+) => object
+const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch: (batch: object) => Promise<object>
+}
+const decodeBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (
+  decoder: object,
+) => Promise<{ readonly records: readonly { readonly value: Buffer }[] }>
 
 const ROUNDS = 40
 const WARM_UP = 20
@@ -37,7 +49,7 @@ const batch = await RecordBatch({
   partitionLeaderEpoch: 0,
   lastOffsetDelta: list.length - 1,
   records: list.map(({ key, value }, offsetDelta) =>
-    Record({
+    makeRecord({
       offsetDelta,
       timestampDelta: 0,
       key: key && Buffer.from(key),

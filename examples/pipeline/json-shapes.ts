@@ -69,7 +69,8 @@ export class JsonShapes {
           this.#pieces = 0
           return
         }
-        shape = shapeOf(piece.slice(), field, isEnd)
+        // A copy: to slice a Buffer makes none.
+        shape = shapeOf(new Uint8Array(piece), field, isEnd)
         next.push(shape)
         next.sort((a, b) => b.bytes.length - a.bytes.length)
         this.#pieces++

@@ -41,6 +41,11 @@ export interface RecordChunk {
 export interface ChunkRoom {
   readonly rows: number
   readonly valueBytes: number
+  /**
+   * Memory for the values. It may be that of the records themselves: each is read before anything is written where it was,
+   * as long as they are appended in the order in which they lie in it.
+   */
+  readonly memory?: Uint8Array | undefined
 }
 
 const DEFAULT_ROOM: ChunkRoom = { rows: 64, valueBytes: 4096 }
@@ -70,8 +75,8 @@ export class RecordChunkBuilder {
     const rows = Math.max(1, room.rows)
     this.#offsets = new Float64Array(rows)
     this.#timestampsMs = new Float64Array(rows)
-    this.#keys = new BytesBuilder(rows, DEFAULT_ROOM.valueBytes)
-    this.#values = new BytesBuilder(rows, room.valueBytes)
+    this.#keys = new BytesBuilder(rows, new Uint8Array(DEFAULT_ROOM.valueBytes))
+    this.#values = new BytesBuilder(rows, room.memory ?? new Uint8Array(room.valueBytes))
   }
 
   get count(): number {
@@ -205,8 +210,8 @@ class BytesBuilder {
   #count = 0
   #length = 0
 
-  constructor(rows: number, bytes: number) {
-    this.#bytes = new Uint8Array(bytes)
+  constructor(rows: number, bytes: Uint8Array) {
+    this.#bytes = bytes
     this.#offsets = new Int32Array(rows + 1)
   }
 

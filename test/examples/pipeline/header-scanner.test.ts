@@ -10,6 +10,7 @@ import {
   unescapeJson,
   Verdict,
 } from '../../../examples/pipeline/header-scanner.ts'
+import { JsonShapes, shapeAt, Values } from '../../../examples/pipeline/json-shapes.ts'
 
 const scanner = new HeaderScanner()
 
@@ -208,4 +209,20 @@ it('bounds the depth, and needs no stack for it', () => {
   expect(scanner.scan(deeper, 0, deeper.length)).toBe(Verdict.TOO_DEEP)
   const deep = Buffer.from('['.repeat(1_000_000))
   expect(scanner.scan(deep, 0, deep.length)).toBe(Verdict.TOO_DEEP)
+})
+
+it('keeps shapes of its own, also of a Buffer that is written over', () => {
+  const shapes = new JsonShapes()
+  const pool = Buffer.alloc(64)
+  const bytes = pool.subarray(7)
+  const end = bytes.write('{"a":1}')
+  const values = new Values()
+  values.add(5, 6, 3)
+  shapes.add(bytes, 0, end, values)
+  bytes.fill(0)
+  const other = Buffer.from('{"a":22}')
+  const view = new DataView(other.buffer, other.byteOffset, other.length)
+  const shape = shapeAt(shapes.first, other, view, 0, other.length)
+  expect(shape).toMatchObject({ field: 3, isEnd: false })
+  expect(shapeAt(shape?.next ?? [], other, view, 7, other.length)?.isEnd).toBe(true)
 })

@@ -30,8 +30,16 @@ export interface OpenBatch {
   readonly body: Buffer | undefined
 }
 
+export interface Opened {
+  readonly batches: readonly OpenBatch[]
+  /** Why there are no more. */
+  readonly refused: RefusedRecords | undefined
+  /** That of the bodies, in their order, if they lie in one piece that nothing else is in. */
+  readonly memory: Uint8Array | undefined
+}
+
 /** Room for the records of batches. */
-export function roomFor(batches: readonly OpenBatch[]): ChunkRoom {
+export function roomFor({ batches, memory }: Opened): ChunkRoom {
   let [rows, valueBytes] = [0, 0]
   for (const { batch, body } of batches) {
     if (body === undefined) continue
@@ -39,7 +47,14 @@ export function roomFor(batches: readonly OpenBatch[]): ChunkRoom {
     rows += Math.max(0, Math.min(batch.count, Math.floor(body.length / LEAST_RECORD_BYTES)))
     valueBytes += body.length
   }
-  return { rows, valueBytes }
+  return { rows, valueBytes, memory }
+}
+
+/** A batch that is compressed by gzip: which one it is, its records, and how many bytes they say that they have. */
+interface Zipped {
+  readonly at: number
+  readonly stored: Buffer
+  readonly size: number
 }
 
 /** Length, attributes, deltas of time and offset, lengths of key and value, count of headers. */
@@ -65,15 +80,85 @@ export class BatchDecoder {
   }
 
   /**
-   * Checks and decompresses a batch. Batches are opened in their order: transactions begin and end in it.
+   * Checks and decompresses batches, from one on, until they have so many bytes or are at an end. They are opened in their
+   * order: transactions begin and end in it.
    * @param from offset of the first record that is wanted
-   * @throws RefusedRecords
    */
-  async open(bytes: Buffer, batch: BatchHeader, from: number): Promise<OpenBatch> {
-    const start = Math.max(from, batch.baseOffset)
-    this.#check(bytes, batch, start)
-    if (this.#isAborted(bytes, batch, start)) return { batch, body: undefined }
-    return { batch, body: await this.#body(bytes, batch, start) }
+  async open(
+    bytes: Buffer,
+    batches: readonly BatchHeader[],
+    first: number,
+    from: number,
+    enough: number,
+  ): Promise<Opened> {
+    const opened: OpenBatch[] = []
+    const zipped: Zipped[] = []
+    let total = 0
+    let refused: RefusedRecords | undefined
+    try {
+      for (let i = first; i < batches.length && total < enough; i++) {
+        const batch = batches[i] as BatchHeader
+        const start = Math.max(from, batch.baseOffset)
+        this.#check(bytes, batch, start)
+        if (this.#isAborted(bytes, batch, start)) {
+          opened.push({ batch, body: undefined })
+          continue
+        }
+        const stored = bytes.subarray(batch.from + HEADER_BYTES, batch.to)
+        const isGzip = CODEC_NAMES[batch.codec] === 'gzip'
+        const size = isGzip ? this.#options.codecs.gunzippedBytes(stored) : undefined
+        if (size === undefined) {
+          const body = await this.#body(stored, batch, start)
+          opened.push({ batch, body })
+          total += body.length
+        } else {
+          zipped.push({ at: opened.length, stored, size })
+          opened.push({ batch, body: undefined })
+          total += size
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof RefusedRecords)) throw error
+      refused = error
+    }
+    if (zipped.length === 0) return { batches: opened, refused, memory: undefined }
+    return this.#unzip(opened, zipped, from, refused)
+  }
+
+  /** Fills in the bodies of batches that are compressed by gzip. */
+  async #unzip(
+    opened: OpenBatch[],
+    zipped: readonly Zipped[],
+    from: number,
+    refused: RefusedRecords | undefined,
+  ): Promise<Opened> {
+    const together = await this.#options.codecs.gunzipTogether(
+      zipped.map(({ stored }) => stored),
+      zipped.map(({ size }) => size),
+    )
+    // Those that have a body by now lie elsewhere.
+    const isAll = opened.every(({ body }) => body === undefined)
+    let end = 0
+    for (const { at, stored, size } of zipped) {
+      const { batch } = opened[at] as OpenBatch
+      try {
+        const body =
+          together?.subarray(end, end + size) ??
+          // One of them is damaged: which one, each by itself tells.
+          (await this.#body(stored, batch, Math.max(from, batch.baseOffset)))
+        opened[at] = { batch, body }
+        end += size
+      } catch (error) {
+        if (!(error instanceof RefusedRecords)) throw error
+        return { batches: opened.slice(0, at), refused: error, memory: undefined }
+      }
+    }
+    // No Buffer: it behaves otherwise in places, and nobody expects one in a chunk.
+    const memory =
+      isAll && together !== undefined
+        ? new Uint8Array(together.buffer, together.byteOffset, together.length)
+        : undefined
+    return { batches: opened, refused, memory }
   }
 
   /** Appends the records of a batch from one offset on. @throws RefusedRecords */
@@ -176,8 +261,7 @@ export class BatchDecoder {
     return cursor.bytes.readInt16BE(cursor.at + 2) === 0
   }
 
-  async #body(bytes: Buffer, batch: BatchHeader, start: number): Promise<Buffer> {
-    const stored = bytes.subarray(batch.from + HEADER_BYTES, batch.to)
+  async #body(stored: Buffer, batch: BatchHeader, start: number): Promise<Buffer> {
     if (batch.codec === 0) return stored
     const name = CODEC_NAMES[batch.codec]
     if (name === undefined) throw this.#unsupported(start, `number ${batch.codec}`)

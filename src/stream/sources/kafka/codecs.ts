@@ -23,6 +23,9 @@ export type Decompressed = Buffer | 'too-large' | 'corrupt' | 'unsupported'
 
 const gunzipAsync = promisify(gunzip)
 
+/** Header and trailer. */
+const LEAST_GZIP = 18
+
 /** Below it, handing bytes to another thread costs more than it saves. */
 const SYNC_BYTES = 16 * 1024
 
@@ -50,19 +53,44 @@ export class Codecs {
     return Buffer.from(result.buffer, result.byteOffset, result.byteLength)
   }
 
-  async #gunzip(bytes: Buffer): Promise<Decompressed> {
-    if (bytes.length < 18) return 'corrupt'
-    // The trailer tells the size: one piece of memory takes it all, where the default puts many together.
+  /** What a gzip batch says that it has when decompressed, if gzip is not plugged in; undefined for what is no gzip. */
+  gunzippedBytes(bytes: Buffer): number | undefined {
+    if (this.#plugged.gzip !== undefined || bytes.length < LEAST_GZIP) return undefined
     const size = bytes.readUInt32LE(bytes.length - 4)
-    if (size > this.#maxBytes) return 'too-large'
-    const options = { chunkSize: Math.max(64, size + 1), maxOutputLength: this.#maxBytes }
-    try {
-      return bytes.length < SYNC_BYTES
-        ? gunzipSync(bytes, options)
-        : await gunzipAsync(bytes, options)
-    } catch (error) {
-      const { code } = error as { code?: unknown }
-      return code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : 'corrupt'
-    }
+    return size > this.#maxBytes ? undefined : size
+  }
+
+  /**
+   * Decompresses batches into one piece of memory: members of gzip may follow each other (RFC 1952, section 2.2).
+   * @param sizes as {@link gunzippedBytes} gives them
+   * @returns undefined if one of them is damaged, or does not have the size that it says
+   */
+  async gunzipTogether(
+    batches: readonly Buffer[],
+    sizes: readonly number[],
+  ): Promise<Buffer | undefined> {
+    const size = sizes.reduce((sum, each) => sum + each, 0)
+    const bytes = batches.length === 1 ? (batches[0] as Buffer) : Buffer.concat(batches)
+    const result = await gunzipTo(bytes, size, size)
+    return typeof result !== 'string' && result.length === size ? result : undefined
+  }
+
+  async #gunzip(bytes: Buffer): Promise<Decompressed> {
+    if (bytes.length < LEAST_GZIP) return 'corrupt'
+    const size = bytes.readUInt32LE(bytes.length - 4)
+    return size > this.#maxBytes ? 'too-large' : gunzipTo(bytes, size, this.#maxBytes)
+  }
+}
+
+/** @param size expected: one piece of memory takes it all, where the default puts many together. */
+async function gunzipTo(bytes: Buffer, size: number, most: number): Promise<Decompressed> {
+  const options = { chunkSize: Math.max(64, size + 1), maxOutputLength: Math.max(1, most) }
+  try {
+    return bytes.length < SYNC_BYTES
+      ? gunzipSync(bytes, options)
+      : await gunzipAsync(bytes, options)
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    return code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : 'corrupt'
   }
 }

@@ -9,7 +9,7 @@ import { type PartitionOffset, Position } from '../../position.ts'
 import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
 import type { PartitionSharing, SourceOpenOptions, SourceReader } from '../../source.ts'
 import type { TopicIds } from '../../topic-ids.ts'
-import { BatchDecoder, type OpenBatch, RefusedRecords, roomFor } from './batch-decoder.ts'
+import { BatchDecoder, RefusedRecords, roomFor } from './batch-decoder.ts'
 import { type BatchHeader, readBatchHeader } from './batch-header.ts'
 import { Codecs } from './codecs.ts'
 import { type KafkaConnection, keyOf, outOfRange, type TopicPartition } from './connection.ts'
@@ -625,13 +625,15 @@ export class KafkaReader implements SourceReader {
   /** Makes one chunk. */
   async #decode(piece: RawPiece): Promise<void> {
     const { reading, bytes, batches, decoder } = piece
-    const start = reading.decodeOffset
-    const { opened, ...opening } = await this.#openBatches(piece)
-    let { refused } = opening
-    const builder = new RecordChunkBuilder(reading.topic, reading.partition, start, roomFor(opened))
+    const { topic, partition, decodeOffset: start } = reading
+    // All are opened before any is taken, so that the chunk gets its memory once, and in one size.
+    const opened = await decoder.open(bytes, batches, piece.nextBatch, start, this.#chunkBytes)
+    piece.nextBatch += opened.batches.length
+    const builder = new RecordChunkBuilder(topic, partition, start, roomFor(opened))
+    let { refused } = opened
     let next = start
     try {
-      for (const open of opened) {
+      for (const open of opened.batches) {
         decoder.append(open, next, builder)
         next = Math.max(next, open.batch.lastOffset + 1)
       }
@@ -654,26 +656,5 @@ export class KafkaReader implements SourceReader {
       this.#raw.shift()
       this.#rawBytes -= bytes.length
     }
-  }
-
-  /** Opens batches for a chunk before any is taken, so that it gets its memory once, and in one size. */
-  async #openBatches(piece: RawPiece): Promise<{ opened: OpenBatch[]; refused?: RefusedRecords }> {
-    const { reading, batches, bytes, decoder } = piece
-    const opened: OpenBatch[] = []
-    let openBytes = 0
-    while (piece.nextBatch < batches.length) {
-      const batch = batches[piece.nextBatch] as BatchHeader
-      try {
-        const open = await decoder.open(bytes, batch, reading.decodeOffset)
-        opened.push(open)
-        openBytes += open.body?.length ?? 0
-      } catch (error) {
-        if (!(error instanceof RefusedRecords)) throw error
-        return { opened, refused: error }
-      }
-      piece.nextBatch++
-      if (openBytes >= this.#chunkBytes) break
-    }
-    return { opened }
   }
 }

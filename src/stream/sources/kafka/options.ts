@@ -86,6 +86,10 @@ export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
     throw bad(`${JSON.stringify(topics)} has names that Kafka has no topics of`)
   }
   if (options.brokers.length === 0) throw bad('`brokers` names none')
+  const address = options.brokers.find((broker) => !isAddress(broker))
+  if (address !== undefined) {
+    throw bad(`${JSON.stringify(address)} in \`brokers\` is no address: give HOST:PORT`)
+  }
   if (options.groupId === '') throw bad('`groupId` is empty')
   if (
     assignment !== undefined &&
@@ -132,4 +136,10 @@ function positive(name: string, value: number, most = 2 ** 31 - 1): number {
 
 function bad(why: string): FloeError {
   return new FloeError('BAD_ARGUMENT', `Cannot use the options of kafkaSource: ${why}`)
+}
+
+/** What kafkajs can connect to. A scheme before it, as in `advertised.listeners`, is not for clients. */
+function isAddress(broker: string): boolean {
+  const port = Number(/^[^\s:/]+:(\d{1,5})$/.exec(broker)?.[1] ?? 0)
+  return port >= 1 && port <= 65_535
 }

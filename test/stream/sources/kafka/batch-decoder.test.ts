@@ -2,15 +2,25 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../../src/core/crc32c.ts'
-import { bytesAt, RecordChunkBuilder } from '../../../../src/stream/record-chunk.ts'
+import {
+  bytesAt,
+  type RecordChunk,
+  RecordChunkBuilder,
+} from '../../../../src/stream/record-chunk.ts'
 import {
   BatchDecoder,
+  type OpenBatch,
+  type Opened,
   RefusedRecords,
   roomFor,
 } from '../../../../src/stream/sources/kafka/batch-decoder.ts'
-import { readBatchHeader } from '../../../../src/stream/sources/kafka/batch-header.ts'
+import {
+  type BatchHeader,
+  readBatchHeader,
+} from '../../../../src/stream/sources/kafka/batch-header.ts'
 import { Codecs } from '../../../../src/stream/sources/kafka/codecs.ts'
 import type { AbortedTransaction } from '../../../../src/stream/sources/kafka/fetch-answer.ts'
+import { seededRandom } from '../../../../src/testing/seeded-random.ts'
 
 interface Made {
   readonly offset: number
@@ -100,17 +110,15 @@ describe('BatchDecoder', () => {
     const batch = makeBatch([{ offset: 0, value: 'one' }])
     batch.writeInt32BE(2 ** 31 - 1, 57)
     const bytes = seal(batch)
-    const decoder = new BatchDecoder(
-      { topic: 't', partition: 3, maxRecordBytes: 100, codecs: new Codecs({}, 1000) },
-      [],
-    )
     const header = readBatchHeader(bytes, 0)
     if (header === undefined) throw new Error('no batch')
-    const open = await decoder.open(bytes, header, 0)
-    expect(roomFor([open, open])).toEqual({ rows: 2, valueBytes: 2 * (bytes.length - 61) })
-    const negative = { ...open, batch: { ...open.batch, count: -5 } }
-    expect(roomFor([negative]).rows).toBe(0)
-    const builder = new RecordChunkBuilder('t', 3, 0, roomFor([negative]))
+    const opened = await decoder().open(bytes, [header], 0, 0, 1)
+    const [open] = opened.batches as [OpenBatch]
+    const twice = { ...opened, batches: [open, open] }
+    expect(roomFor(twice)).toMatchObject({ rows: 2, valueBytes: 2 * (bytes.length - 61) })
+    const negative = { ...opened, batches: [{ ...open, batch: { ...open.batch, count: -5 } }] }
+    expect(roomFor(negative).rows).toBe(0)
+    const builder = new RecordChunkBuilder('t', 3, 0, roomFor(negative))
     for (let row = 0; row < 3; row++) builder.append(row, 0, null, Buffer.from('more'))
     expect(builder.finish(3)).toMatchObject({ count: 3, byteLength: 12 })
   })
@@ -146,21 +154,120 @@ describe('BatchDecoder', () => {
   })
 })
 
+describe('batches that are opened together', () => {
+  it('give what they give one by one, whatever they are made of', async () => {
+    const seed = Number(process.env['FLOE_SEED'] ?? Date.now() % 1e9)
+    for (let round = 0; round < 60; round++) {
+      const random = seededRandom(seed + round)
+      const upTo = (most: number): number => Math.floor(random() * (most + 1))
+      let offset = upTo(1000)
+      const made = Array.from({ length: 1 + upTo(5) }, () => {
+        const records = Array.from({ length: 1 + upTo(8) }, () => {
+          offset += 1 + upTo(1) * upTo(3)
+          const key = upTo(3) === 0 ? null : Buffer.from('k'.repeat(upTo(90)))
+          const value = upTo(5) === 0 ? undefined : `${offset}${'v'.repeat(upTo(300))}`
+          return value === undefined ? { offset, key } : { offset, key, value }
+        })
+        return makeBatch(records, { attributes: upTo(3) === 0 ? 0 : 1 })
+      })
+      const first = readBatchHeader(made[0] as Buffer, 0)?.baseOffset ?? 0
+      const from = first + upTo(6)
+      const where = `replay with FLOE_SEED=${seed + round}`
+      expect(await decodeTogether(made, from), where).toEqual(await decode(made, from))
+    }
+  })
+
+  it('lie in the memory that they were decompressed to', async () => {
+    const made = [0, 2, 4].map((offset) =>
+      makeBatch(
+        [0, 1].map((i) => ({ offset: offset + i, value: `${offset + i}`.repeat(2000) })),
+        { attributes: 1 },
+      ),
+    )
+    const bytes = Buffer.concat(made)
+    const opened = await decoder().open(bytes, headers(made), 0, 0, 1_000_000)
+    expect(opened.batches).toHaveLength(3)
+    const chunk = chunkOf(opened, 0)
+    expect(chunk.values.bytes.buffer).toBe(opened.memory?.buffer)
+    expect(Buffer.from(bytesAt(chunk.values, 5) ?? []).toString()).toBe('5'.repeat(2000))
+  })
+
+  it('end with the first that is damaged, though its checksum fits', async () => {
+    const batch = (offset: number): Buffer =>
+      makeBatch([{ offset, value: `v${offset}` }], { attributes: 1 })
+    const lying = batch(2)
+    lying.writeUInt32LE(lying.readUInt32LE(lying.length - 4) + 1, lying.length - 4)
+    const broken = batch(2)
+    broken[61 + 12] = (broken[61 + 12] as number) ^ 0xff
+    for (const bad of [lying, broken]) {
+      const made = [batch(0), batch(1), seal(bad), batch(3)]
+      const opened = await decoder().open(Buffer.concat(made), headers(made), 0, 0, 1_000_000)
+      expect(opened.refused).toMatchObject({ offset: 2, error: { code: 'CORRUPT_RECORDS' } })
+      expect(textsOf(chunkOf(opened, 0))).toEqual(['0:v0', '1:v1'])
+    }
+  })
+
+  it('are opened until they have enough', async () => {
+    const made = [0, 1, 2, 3].map((offset) =>
+      makeBatch([{ offset, value: 'x'.repeat(1000) }], { attributes: 1 }),
+    )
+    const opened = await decoder().open(Buffer.concat(made), headers(made), 1, 0, 1500)
+    expect(opened.batches.map(({ batch }) => batch.baseOffset)).toEqual([1, 2])
+  })
+})
+
+function decoder(
+  options: { aborted?: AbortedTransaction[]; maxBatchBytes?: number } = {},
+): BatchDecoder {
+  const codecs = new Codecs({}, options.maxBatchBytes ?? 10_000_000)
+  return new BatchDecoder(
+    { topic: 't', partition: 3, maxRecordBytes: 10_000_000, codecs },
+    options.aborted ?? [],
+  )
+}
+
+/** Headers of batches that lie one after the other. */
+function headers(batches: readonly Buffer[]): BatchHeader[] {
+  const bytes = Buffer.concat(batches)
+  let at = 0
+  return batches.map((batch) => {
+    const header = readBatchHeader(bytes, at) as BatchHeader
+    at += batch.length
+    return header
+  })
+}
+
+function chunkOf(opened: Opened, from: number): RecordChunk {
+  const builder = new RecordChunkBuilder('t', 3, from, roomFor(opened))
+  let next = from
+  for (const open of opened.batches) {
+    decoder().append(open, next, builder)
+    next = Math.max(next, open.batch.lastOffset + 1)
+  }
+  return builder.finish(next)
+}
+
+function textsOf(chunk: RecordChunk): string[] {
+  return Array.from({ length: chunk.count }, (_, row) => {
+    const value = bytesAt(chunk.values, row)
+    return `${chunk.offsets[row]}:${value === null ? null : Buffer.from(value).toString()}`
+  })
+}
+
+async function decodeTogether(batches: readonly Buffer[], from: number): Promise<string[]> {
+  const all = headers(batches)
+  const opened = await decoder().open(Buffer.concat(batches), all, 0, from, 10_000_000)
+  if (opened.refused !== undefined) throw opened.refused
+  return textsOf(chunkOf(opened, from))
+}
+
 async function decode(
   batches: readonly Buffer[],
   from: number,
   options: { aborted?: AbortedTransaction[]; seen?: string[]; maxBatchBytes?: number } = {},
 ): Promise<string[]> {
   const bytes = Buffer.concat(batches)
-  const decoder = new BatchDecoder(
-    {
-      topic: 't',
-      partition: 3,
-      maxRecordBytes: 10_000_000,
-      codecs: new Codecs({}, options.maxBatchBytes ?? 10_000_000),
-    },
-    options.aborted ?? [],
-  )
+  const one = decoder(options)
   const seen = options.seen ?? []
   let at = 0
   let next = from
@@ -168,16 +275,14 @@ async function decode(
     // A damaged length would cut batches elsewhere; where batches start is known here.
     const header = readBatchHeader(bytes, at)
     if (header === undefined) return seen
-    const open = await decoder.open(bytes, header, next)
-    const builder = new RecordChunkBuilder('t', 3, next, roomFor([open]))
-    decoder.append(open, next, builder)
+    const opened = await one.open(bytes, [header], 0, next, 1)
+    if (opened.refused !== undefined) throw opened.refused
+    const builder = new RecordChunkBuilder('t', 3, next, roomFor(opened))
+    for (const open of opened.batches) one.append(open, next, builder)
     const chunk = builder.finish(header.lastOffset + 1)
-    for (let row = 0; row < chunk.count; row++) {
-      const value = bytesAt(chunk.values, row)
-      seen.push(`${chunk.offsets[row]}:${value === null ? null : Buffer.from(value).toString()}`)
-    }
+    seen.push(...textsOf(chunk))
     at = header.to
-    next = chunk.end
+    next = Math.max(next, chunk.end)
   }
 }
 
