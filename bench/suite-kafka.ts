@@ -150,8 +150,8 @@ async function figures(
   own: StreamResult,
   peer: PeerResult | string,
 ): Promise<Figure[]> {
-  const lateMib = (all: readonly BatchEnd[]): number =>
-    bytes / events / lateMicros(all) / (2 ** 20 / 1e6)
+  const lateBytes = lateBytesPerEvent(own, bytes)
+  const lateMib = (all: readonly BatchEnd[]): number => lateBytes / lateMicros(all) / 1.048576
   const spark = (mib: number, ownMib: number, note = ''): string =>
     `Spark ${mib.toFixed(1)} MiB${note} (×${(ownMib / mib).toFixed(1)})`
   const isMissing = typeof peer === 'string'
@@ -181,6 +181,14 @@ async function figures(
       peer: isMissing ? '' : `JVM ${peer.peakRssMiB} MiB`,
     },
   ]
+}
+
+/** Bytes of values: events get longer while their schema drifts. Of the values a batch has the share that it has of all bytes. */
+function lateBytesPerEvent({ batches }: StreamResult, bytes: number): number {
+  const sum = (all: StreamResult['batches'], of: 'bytes' | 'rows'): number =>
+    all.reduce((total, batch) => total + batch[of], 0)
+  const late = batches.slice(batches.length >> 1)
+  return (bytes * sum(late, 'bytes')) / sum(batches, 'bytes') / sum(late, 'rows')
 }
 
 function lateMicros(all: readonly BatchEnd[]): number {

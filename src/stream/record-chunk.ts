@@ -142,8 +142,8 @@ export class RecordChunkBuilder {
       start: this.#start,
       end,
       count: this.#count,
-      offsets: this.#offsets.subarray(0, this.#count),
-      timestampsMs: this.#timestampsMs.subarray(0, this.#count),
+      offsets: fitted(this.#offsets, this.#count),
+      timestampsMs: fitted(this.#timestampsMs, this.#count),
       keys: this.#keys.finish(),
       values: this.#values.finish(),
       headers: this.#headers,
@@ -242,10 +242,16 @@ class BytesBuilder {
     const isLoose = this.#bytes.length > this.#length + this.#length / 4 + 4096
     return {
       bytes: isLoose ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length),
-      offsets: this.#offsets.subarray(0, this.#count + 1),
+      offsets: fitted(this.#offsets, this.#count + 1),
       nulls: nulls?.subarray(0, this.#count),
     }
   }
+}
+
+/** Chunks wait in memory: they do not keep room for many more rows than they have. */
+function fitted<T extends Float64Array | Int32Array>(column: T, length: number): T {
+  const isLoose = column.length > 2 * length + 64
+  return (isLoose ? column.slice(0, length) : column.subarray(0, length)) as T
 }
 
 function growTo(bytes: Uint8Array, length: number): Uint8Array {

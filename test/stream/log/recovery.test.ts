@@ -136,9 +136,11 @@ describe('a topic', () => {
     const newer = await rejectionOf('FORMAT_VERSION', valuesOf(folder))
     expect(newer.context).toEqual(context)
     await rejectionOf('FORMAT_VERSION', append(folder, 'x'))
-    writeFileSync(path, JSON.stringify({ ...topic, 'format-version': undefined }))
-    const damaged = await rejectionOf('CORRUPT_RECORDS', valuesOf(folder))
-    expect(damaged.context).toEqual(context)
+    for (const version of [undefined, 0, -3]) {
+      writeFileSync(path, JSON.stringify({ ...topic, 'format-version': version }))
+      const damaged = await rejectionOf('CORRUPT_RECORDS', valuesOf(folder))
+      expect(damaged.context).toEqual(context)
+    }
     writeFileSync(path, JSON.stringify(topic))
     expect(await valuesOf(folder)).toEqual(values(0, 2))
   })

@@ -47,16 +47,22 @@ export function roomFor({ batches, memory }: Opened): ChunkRoom {
     rows += Math.max(0, Math.min(batch.count, Math.floor(body.length / LEAST_RECORD_BYTES)))
     valueBytes += body.length
   }
-  return { rows, valueBytes, memory }
+  return { rows: Math.min(rows, MOST_ROOM_ROWS), valueBytes, memory }
 }
 
-/** A batch that is compressed by gzip: which one it is, its records, and how many bytes they say that they have. */
+/** A batch that is compressed by gzip. */
 interface Zipped {
+  /** Which of the opened ones it is. */
   readonly at: number
   readonly stored: Buffer
+  /** How many bytes it says that its records have. */
   readonly size: number
+  /** Where transactions are behind it. */
+  readonly after: { readonly nextAborted: number; readonly aborting: ReadonlySet<bigint> }
 }
 
+/** More rows than a chunk has as a rule: what batches say of their count is not believed beyond it. */
+const MOST_ROOM_ROWS = 65_536
 /** Length, attributes, deltas of time and offset, lengths of key and value, count of headers. */
 const LEAST_RECORD_BYTES = 7
 
@@ -69,10 +75,12 @@ export interface BatchDecoderOptions {
 
 export class BatchDecoder {
   readonly #options: BatchDecoderOptions
-  /** Those whose first record has not been reached, by offset. */
-  readonly #aborted: AbortedTransaction[]
+  /** By their first offset. */
+  readonly #aborted: readonly AbortedTransaction[]
+  /** The first of them that has not been reached. */
+  #nextAborted = 0
   /** Producers whose transaction under way ends in an abort. */
-  readonly #aborting = new Set<bigint>()
+  #aborting: ReadonlySet<bigint> = new Set()
 
   constructor(options: BatchDecoderOptions, aborted: readonly AbortedTransaction[]) {
     this.#options = options
@@ -112,7 +120,8 @@ export class BatchDecoder {
           opened.push({ batch, body })
           total += body.length
         } else {
-          zipped.push({ at: opened.length, stored, size })
+          const after = { nextAborted: this.#nextAborted, aborting: this.#aborting }
+          zipped.push({ at: opened.length, stored, size, after })
           opened.push({ batch, body: undefined })
           total += size
         }
@@ -122,43 +131,55 @@ export class BatchDecoder {
       refused = error
     }
     if (zipped.length === 0) return { batches: opened, refused, memory: undefined }
-    return this.#unzip(opened, zipped, from, refused)
-  }
-
-  /** Fills in the bodies of batches that are compressed by gzip. */
-  async #unzip(
-    opened: OpenBatch[],
-    zipped: readonly Zipped[],
-    from: number,
-    refused: RefusedRecords | undefined,
-  ): Promise<Opened> {
     const together = await this.#options.codecs.gunzipTogether(
       zipped.map(({ stored }) => stored),
       zipped.map(({ size }) => size),
     )
-    // Those that have a body by now lie elsewhere.
-    const isAll = opened.every(({ body }) => body === undefined)
+    if (together === undefined) return this.#unzipEach(opened, zipped, from, enough, refused)
+    const hasOther = opened.some(({ body }) => body !== undefined)
     let end = 0
-    for (const { at, stored, size } of zipped) {
+    for (const { at, size } of zipped) {
+      const { batch } = opened[at] as OpenBatch
+      opened[at] = { batch, body: together.subarray(end, end + size) }
+      end += size
+    }
+    // Small ones lie in memory that Node shares among many.
+    const isOwn = !hasOther && together.length > Buffer.poolSize
+    // No Buffer: it behaves otherwise in places, and nobody expects one in a chunk.
+    const memory = isOwn
+      ? new Uint8Array(together.buffer, together.byteOffset, together.length)
+      : undefined
+    return { batches: opened, refused, memory }
+  }
+
+  /**
+   * Decompresses batches that do not keep to what they say of their sizes, until there is enough: those after are opened
+   * again.
+   */
+  async #unzipEach(
+    opened: OpenBatch[],
+    zipped: readonly Zipped[],
+    from: number,
+    enough: number,
+    refused: RefusedRecords | undefined,
+  ): Promise<Opened> {
+    let total = 0
+    for (const { at, stored, after } of zipped) {
       const { batch } = opened[at] as OpenBatch
       try {
-        const body =
-          together?.subarray(end, end + size) ??
-          // One of them is damaged: which one, each by itself tells.
-          (await this.#body(stored, batch, Math.max(from, batch.baseOffset)))
+        const body = await this.#body(stored, batch, Math.max(from, batch.baseOffset))
         opened[at] = { batch, body }
-        end += size
+        total += body.length
       } catch (error) {
         if (!(error instanceof RefusedRecords)) throw error
         return { batches: opened.slice(0, at), refused: error, memory: undefined }
       }
+      if (total < enough) continue
+      this.#nextAborted = after.nextAborted
+      this.#aborting = after.aborting
+      return { batches: opened.slice(0, at + 1), refused: undefined, memory: undefined }
     }
-    // No Buffer: it behaves otherwise in places, and nobody expects one in a chunk.
-    const memory =
-      isAll && together !== undefined
-        ? new Uint8Array(together.buffer, together.byteOffset, together.length)
-        : undefined
-    return { batches: opened, refused, memory }
+    return { batches: opened, refused, memory: undefined }
   }
 
   /** Appends the records of a batch from one offset on. @throws RefusedRecords */
@@ -236,12 +257,15 @@ export class BatchDecoder {
 
   /** True for markers too: they have no record for readers. */
   #isAborted(bytes: Buffer, batch: BatchHeader, start: number): boolean {
-    while ((this.#aborted[0]?.firstOffset ?? Infinity) <= batch.lastOffset) {
-      this.#aborting.add((this.#aborted.shift() as AbortedTransaction).producerId)
+    for (;;) {
+      const aborted = this.#aborted[this.#nextAborted]
+      if (aborted === undefined || aborted.firstOffset > batch.lastOffset) break
+      this.#aborting = new Set([...this.#aborting, aborted.producerId])
+      this.#nextAborted++
     }
     if (!batch.control) return batch.transactional && this.#aborting.has(batch.producerId)
     if (batch.codec === 0 && this.#isAbortMarker(bytes, batch, start)) {
-      this.#aborting.delete(batch.producerId)
+      this.#aborting = new Set([...this.#aborting].filter((id) => id !== batch.producerId))
     }
     return true
   }

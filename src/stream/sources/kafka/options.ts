@@ -37,7 +37,7 @@ export interface KafkaSourceOptions {
   readonly codecs?: Partial<Record<KafkaCodecName, KafkaCodec>> | undefined
   /**
    * Most bytes that one batch of records may have when decompressed. Default 256 MiB. Batches are decompressed as a
-   * whole, one at a time, also if they are larger than the stream's `bufferBytes`.
+   * whole, small ones together up to 1 MiB, also if they are larger than the stream's `bufferBytes`.
    */
   readonly maxBatchBytes?: number | undefined
   /** How long a partition may have no leader that answers until the stream stops, in milliseconds. Default 60,000. */
@@ -86,7 +86,8 @@ export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
     throw bad(`${JSON.stringify(topics)} has names that Kafka has no topics of`)
   }
   if (options.brokers.length === 0) throw bad('`brokers` names none')
-  const address = options.brokers.find((broker) => !isAddress(broker))
+  const brokers = options.brokers.map((broker) => broker.trim())
+  const address = brokers.find((broker) => !isAddress(broker))
   if (address !== undefined) {
     throw bad(`${JSON.stringify(address)} in \`brokers\` is no address: give HOST:PORT`)
   }
@@ -115,7 +116,7 @@ export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
       connectionTimeout: 5000,
       ...options.client,
       clientId: options.clientId ?? 'floe',
-      brokers: [...options.brokers],
+      brokers,
       ...(ssl === undefined ? {} : { ssl }),
       ...(sasl === undefined ? {} : { sasl }),
     },

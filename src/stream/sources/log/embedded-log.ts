@@ -64,7 +64,7 @@ export class EmbeddedLog implements LogView {
     return createTopicFolder(this.folder, name, options, this.#runtime, this.#sync)
   }
 
-  /** Removes a topic with all its records. @throws NO_SUCH_TOPIC; LOG_LOCKED if another process has a producer */
+  /** Removes a topic with all its records. @throws NO_SUCH_TOPIC, FORMAT_VERSION; LOG_LOCKED if another process has a producer */
   async deleteTopic(name: string): Promise<void> {
     this.#ensureOpen()
     await readTopic(this.folder, name)
@@ -82,7 +82,7 @@ export class EmbeddedLog implements LogView {
     this.#changed()
   }
 
-  /** All topics, by name. @throws CORRUPT_RECORDS, SOURCE_UNAVAILABLE */
+  /** All topics, by name. @throws CORRUPT_RECORDS, FORMAT_VERSION, SOURCE_UNAVAILABLE */
   async topics(): Promise<Topic[]> {
     const names = await topicNames(this.folder)
     return Promise.all(names.map((name) => readTopic(this.folder, name)))

@@ -119,6 +119,7 @@ export async function readTopic(log: string, name: string): Promise<Topic> {
     const json = asObject(parseJsonBytes(bytes, path), path)
     const version = asInt(json['format-version'], `${path}: format-version`)
     if (version > FORMAT_VERSION) throw newerFormat(name, path, version)
+    if (version < 1) throw new Error(`${path}: format-version is ${version}`)
     const long = (key: string): number | undefined =>
       json[key] === undefined ? undefined : asSafeLong(json[key], `${path}: ${key}`)
     return {

@@ -207,6 +207,78 @@ describe('batches that are opened together', () => {
     }
   })
 
+  it('come with few at a time where trailers hide what they have', async () => {
+    // A member of nothing at the end: by its trailer the whole batch has nothing.
+    const hiding = [0, 1, 2, 3].map((offset) =>
+      withStored(makeBatch([{ offset, value: `v${offset}`.repeat(500) }]), (body) =>
+        Buffer.concat([gzipSync(body), gzipSync('')]),
+      ),
+    )
+    const aborted = [
+      makeBatch([{ offset: 4, value: 'aborted' }], { attributes: 17, producerId: 7n }),
+      makeBatch([{ offset: 5, key: Buffer.from([0, 0, 0, 0]) }], {
+        attributes: 48,
+        producerId: 7n,
+      }),
+    ]
+    const made = [...hiding, ...aborted, makeBatch([{ offset: 6, value: 'v6' }], { attributes: 1 })]
+    const all = headers(made)
+    const one = decoder({ aborted: [{ producerId: 7n, firstOffset: 4 }] })
+    const seen: string[] = []
+    const counts: number[] = []
+    for (let at = 0; at < all.length; ) {
+      const opened = await one.open(Buffer.concat(made), all, at, 0, 1500)
+      expect(opened.refused).toBeUndefined()
+      counts.push(opened.batches.length)
+      at += opened.batches.length
+      seen.push(...textsOf(chunkOf(opened, 0)))
+    }
+    expect(seen.map((text) => text.slice(0, 4))).toEqual(['0:v0', '1:v1', '2:v2', '3:v3', '6:v6'])
+    expect(counts).toEqual([2, 2, 3])
+  })
+
+  it('never get records of another one, whatever they say of their sizes', async () => {
+    const honest = makeBatch([{ offset: 1, value: 'honest' }], { attributes: 1 })
+    const own = makeRecord({ offset: 0, value: 'own' }, 0)
+    const forged = makeRecord({ offset: 1, value: 'forged' }, 1)
+    // Zeros behind a member end the reading of all that follows.
+    const zeros = Buffer.alloc(10)
+    zeros.writeUInt32LE(own.length, 6)
+    const forger = withStored(makeBatch([{ offset: 0 }]), () =>
+      Buffer.concat([gzipSync(Buffer.concat([own, forged])), zeros]),
+    )
+    const opened = await decoder().open(
+      Buffer.concat([forger, honest]),
+      headers([forger, honest]),
+      0,
+      0,
+      1_000_000,
+    )
+    const chunk = opened.refused === undefined ? chunkOf(opened, 0) : undefined
+    expect(chunk === undefined ? [] : textsOf(chunk).join()).not.toContain('forged')
+  })
+
+  it('are decompressed by another thread where they are large', async () => {
+    const noise = seededRandom(5)
+    const value = (): string => Array.from({ length: 20_000 }, () => noise().toString(36)).join('')
+    const values = [value(), value()]
+    const made = values.map((text, offset) =>
+      makeBatch([{ offset, value: text }], { attributes: 1 }),
+    )
+    const opened = await decoder().open(Buffer.concat(made), headers(made), 0, 0, 10_000_000)
+    const chunk = chunkOf(opened, 0)
+    expect(chunk.values.bytes.buffer).toBe(opened.memory?.buffer)
+    expect(textsOf(chunk)).toEqual(values.map((text, offset) => `${offset}:${text}`))
+  })
+
+  it('have memory of their own also where they are small', async () => {
+    const made = [makeBatch([{ offset: 0, value: 'small' }], { attributes: 1 })]
+    const opened = await decoder().open(Buffer.concat(made), headers(made), 0, 0, 1000)
+    const { bytes } = chunkOf(opened, 0).values
+    expect(bytes.byteOffset).toBe(0)
+    expect(bytes.buffer.byteLength).toBeLessThan(Buffer.poolSize)
+  })
+
   it('are opened until they have enough', async () => {
     const made = [0, 1, 2, 3].map((offset) =>
       makeBatch([{ offset, value: 'x'.repeat(1000) }], { attributes: 1 }),
@@ -235,6 +307,13 @@ function headers(batches: readonly Buffer[]): BatchHeader[] {
     at += batch.length
     return header
   })
+}
+
+/** A batch with other stored records, said to be gzip. */
+function withStored(batch: Buffer, stored: (body: Buffer) => Buffer): Buffer {
+  const head = Buffer.from(batch.subarray(0, 61))
+  head.writeInt16BE(1, 21)
+  return seal(Buffer.concat([head, stored(batch.subarray(61))]))
 }
 
 function chunkOf(opened: Opened, from: number): RecordChunk {

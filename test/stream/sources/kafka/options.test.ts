@@ -20,10 +20,12 @@ describe('addresses of brokers', () => {
     expect(error.message).toContain(`${JSON.stringify(broker)} in \`brokers\` is no address`)
   })
 
-  it.each(['localhost:9092', 'kafka-0.kafka.svc.cluster.local:65535', '10.0.0.1:1'])(
-    '%j is one',
-    (broker) => {
-      expect(open(broker)).not.toThrow()
-    },
-  )
+  it.each([
+    'localhost:9092',
+    ' with.space:9092\n',
+    'kafka-0.kafka.svc.cluster.local:65535',
+    '10.0.0.1:1',
+  ])('%j is one', (broker) => {
+    expect(open(broker)).not.toThrow()
+  })
 })
