@@ -14,6 +14,7 @@ import { run } from './processes.js'
 import {
   type BatchEnd,
   laterHalf,
+  lateValueBytes,
   MOST_RSS_MIB,
   ratedFigures,
   type StreamResult,
@@ -150,8 +151,12 @@ async function figures(
   own: StreamResult,
   peer: PeerResult | string,
 ): Promise<Figure[]> {
-  const lateBytes = lateBytesPerEvent(own, bytes)
-  const lateMib = (all: readonly BatchEnd[]): number => lateBytes / lateMicros(all) / 1.048576
+  // Events get longer while their schema drifts: those of the later half count.
+  const lateBytes = lateValueBytes(own, bytes) / rowsOf(laterHalf(own.batches).batches)
+  const lateMib = (all: readonly BatchEnd[]): number => {
+    const { batches, cpuSeconds } = laterHalf(all)
+    return (lateBytes * rowsOf(batches)) / 2 ** 20 / cpuSeconds
+  }
   const spark = (mib: number, ownMib: number, note = ''): string =>
     `Spark ${mib.toFixed(1)} MiB${note} (×${(ownMib / mib).toFixed(1)})`
   const isMissing = typeof peer === 'string'
@@ -183,17 +188,8 @@ async function figures(
   ]
 }
 
-/** Bytes of values: events get longer while their schema drifts. Of the values a batch has the share that it has of all bytes. */
-function lateBytesPerEvent({ batches }: StreamResult, bytes: number): number {
-  const sum = (all: StreamResult['batches'], of: 'bytes' | 'rows'): number =>
-    all.reduce((total, batch) => total + batch[of], 0)
-  const late = batches.slice(batches.length >> 1)
-  return (bytes * sum(late, 'bytes')) / sum(batches, 'bytes') / sum(late, 'rows')
-}
-
-function lateMicros(all: readonly BatchEnd[]): number {
-  const { batches, cpuSeconds } = laterHalf(all)
-  return (cpuSeconds / batches.reduce((sum, { rows }) => sum + rows, 0)) * 1e6
+function rowsOf(batches: readonly BatchEnd[]): number {
+  return batches.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 function parts(): Promise<Parts> {

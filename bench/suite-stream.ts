@@ -71,6 +71,12 @@ export interface StreamResult {
   readonly folded: number
 }
 
+/** Bytes of the values in the later half of the batches: of them a batch has about the share that it has of all bytes. */
+export function lateValueBytes({ batches }: StreamResult, valueBytes: number): number {
+  const bytesOf = (all: StreamResult['batches']): number => all.reduce((sum, b) => sum + b.bytes, 0)
+  return (valueBytes * bytesOf(laterHalf(batches).batches)) / bytesOf(batches)
+}
+
 const MOST_BATCH_MS = 60
 const LEAST_LOG_MIB = 40
 export const MOST_RSS_MIB = 512
@@ -101,10 +107,6 @@ export async function streamSuite(
   const cost = median(whole)
   const events = quick ? 200_000 : 4_000_000
   const log = await run(events, LARGE_BATCH)
-  const late = laterHalf(log.batches)
-  const bytesOf = (all: StreamResult['batches']): number => all.reduce((sum, b) => sum + b.bytes, 0)
-  // Of the values alone a batch has about the share that it has of all bytes.
-  const lateBytes = (log.bytesPerEvent * events * bytesOf(late.batches)) / bytesOf(log.batches)
   const rows = (r: StreamResult): string => `${Math.round(r.rowsPerSecond / 1000)}k events/s`
   return [
     {
@@ -117,7 +119,7 @@ export async function streamSuite(
     ...(await ratedFigures(
       script,
       `embedded log → Bronze and Gold, ${events} events of ${Math.round(log.bytesPerEvent)} B, batches of 100,000, the later half`,
-      lateBytes / 2 ** 20 / late.cpuSeconds,
+      lateValueBytes(log, log.bytesPerEvent * events) / 2 ** 20 / laterHalf(log.batches).cpuSeconds,
       LEAST_LOG_MIB,
     )),
     {

@@ -50,6 +50,14 @@ export function roomFor({ batches, memory }: Opened): ChunkRoom {
   return { rows: Math.min(rows, MOST_ROOM_ROWS), valueBytes, memory }
 }
 
+/** Where the transactions of a partition are. */
+interface Transactions {
+  /** How many of the aborted ones have been reached. */
+  readonly reached: number
+  /** Producers whose transaction under way ends in an abort. */
+  readonly aborting: ReadonlySet<bigint>
+}
+
 /** A batch that is compressed by gzip. */
 interface Zipped {
   /** Which of the opened ones it is. */
@@ -58,7 +66,7 @@ interface Zipped {
   /** How many bytes it says that its records have. */
   readonly size: number
   /** Where transactions are behind it. */
-  readonly after: { readonly nextAborted: number; readonly aborting: ReadonlySet<bigint> }
+  readonly after: Transactions
 }
 
 /** More rows than a chunk has as a rule: what batches say of their count is not believed beyond it. */
@@ -77,10 +85,7 @@ export class BatchDecoder {
   readonly #options: BatchDecoderOptions
   /** By their first offset. */
   readonly #aborted: readonly AbortedTransaction[]
-  /** The first of them that has not been reached. */
-  #nextAborted = 0
-  /** Producers whose transaction under way ends in an abort. */
-  #aborting: ReadonlySet<bigint> = new Set()
+  #transactions: Transactions = { reached: 0, aborting: new Set() }
 
   constructor(options: BatchDecoderOptions, aborted: readonly AbortedTransaction[]) {
     this.#options = options
@@ -120,8 +125,7 @@ export class BatchDecoder {
           opened.push({ batch, body })
           total += body.length
         } else {
-          const after = { nextAborted: this.#nextAborted, aborting: this.#aborting }
-          zipped.push({ at: opened.length, stored, size, after })
+          zipped.push({ at: opened.length, stored, size, after: this.#transactions })
           opened.push({ batch, body: undefined })
           total += size
         }
@@ -175,8 +179,7 @@ export class BatchDecoder {
         return { batches: opened.slice(0, at), refused: error, memory: undefined }
       }
       if (total < enough) continue
-      this.#nextAborted = after.nextAborted
-      this.#aborting = after.aborting
+      this.#transactions = after
       return { batches: opened.slice(0, at + 1), refused: undefined, memory: undefined }
     }
     return { batches: opened, refused, memory: undefined }
@@ -257,15 +260,17 @@ export class BatchDecoder {
 
   /** True for markers too: they have no record for readers. */
   #isAborted(bytes: Buffer, batch: BatchHeader, start: number): boolean {
-    for (;;) {
-      const aborted = this.#aborted[this.#nextAborted]
-      if (aborted === undefined || aborted.firstOffset > batch.lastOffset) break
-      this.#aborting = new Set([...this.#aborting, aborted.producerId])
-      this.#nextAborted++
+    let { reached, aborting } = this.#transactions
+    for (; reached < this.#aborted.length; reached++) {
+      const { firstOffset, producerId } = this.#aborted[reached] as AbortedTransaction
+      if (firstOffset > batch.lastOffset) break
+      aborting = new Set(aborting).add(producerId)
     }
-    if (!batch.control) return batch.transactional && this.#aborting.has(batch.producerId)
+    this.#transactions = { reached, aborting }
+    if (!batch.control) return batch.transactional && aborting.has(batch.producerId)
     if (batch.codec === 0 && this.#isAbortMarker(bytes, batch, start)) {
-      this.#aborting = new Set([...this.#aborting].filter((id) => id !== batch.producerId))
+      aborting = new Set([...aborting].filter((id) => id !== batch.producerId))
+      this.#transactions = { reached, aborting }
     }
     return true
   }
