@@ -178,18 +178,21 @@ describe('batches that are opened together', () => {
   })
 
   it('lie in the memory that they were decompressed to', async () => {
+    // More than the memory that Node shares among small buffers, which is not the same in each of its versions.
+    const length = Math.ceil(Buffer.poolSize / 4)
     const made = [0, 2, 4].map((offset) =>
       makeBatch(
-        [0, 1].map((i) => ({ offset: offset + i, value: `${offset + i}`.repeat(2000) })),
+        [0, 1].map((i) => ({ offset: offset + i, value: `${offset + i}`.repeat(length) })),
         { attributes: 1 },
       ),
     )
     const bytes = Buffer.concat(made)
-    const opened = await decoder().open(bytes, headers(made), 0, 0, 1_000_000)
+    const opened = await decoder().open(bytes, headers(made), 0, 0, 100 * length)
     expect(opened.batches).toHaveLength(3)
     const chunk = chunkOf(opened, 0)
+    expect(opened.memory).toBeDefined()
     expect(chunk.values.bytes.buffer).toBe(opened.memory?.buffer)
-    expect(Buffer.from(bytesAt(chunk.values, 5) ?? []).toString()).toBe('5'.repeat(2000))
+    expect(Buffer.from(bytesAt(chunk.values, 5) ?? []).toString()).toBe('5'.repeat(length))
   })
 
   it('end with the first that is damaged, though its checksum fits', async () => {
