@@ -44,6 +44,12 @@ export const BRONZE_SCHEMA: SchemaLiteral = schema({
 
 export const BRONZE_PARTITIONS: readonly string[] = ['day(event_time)']
 
+/** Nobody looks for the first body in order: bounds of bodies would be work for nothing. */
+export const BRONZE_PROPERTIES: Readonly<Record<string, string>> = {
+  'write.metadata.metrics.column.body': 'counts',
+  'write.parquet.stats-enabled.column.body': 'false',
+}
+
 const MAX_INT = 2_147_483_647
 
 /** Chunks of fewer bytes are joined: a batch of rows has its price, too. */

@@ -1,7 +1,13 @@
 /** The job: each batch of the topic goes into Bronze and Gold, in one commit with the position that the topic was read to. */
 import type { Lake } from 'floe'
 import { KeyedState, type StreamOptions, type StreamRun, stream } from 'floe/stream'
-import { BRONZE, BRONZE_PARTITIONS, BRONZE_SCHEMA, bronzeBatches } from './bronze.ts'
+import {
+  BRONZE,
+  BRONZE_PARTITIONS,
+  BRONZE_PROPERTIES,
+  BRONZE_SCHEMA,
+  bronzeBatches,
+} from './bronze.ts'
 import {
   type FoldCounts,
   foldEvents,
@@ -56,6 +62,7 @@ export async function startJob(
 async function createTables(lake: Lake): Promise<void> {
   await lake.createTable(BRONZE, BRONZE_SCHEMA, {
     partitionBy: BRONZE_PARTITIONS,
+    properties: BRONZE_PROPERTIES,
     ifNotExists: true,
   })
   await lake.createTable(GOLD, GOLD_SCHEMA, { formatVersion: 3, ifNotExists: true })

@@ -174,32 +174,43 @@ export function bytesExtremes(
   const length = offsets.length - 1
   const first = firstValid(valid, length)
   if (first >= length) return undefined
+  // Values that differ only in what is cut off are alike. A code point has up to four bytes.
+  const most = Math.min(options.utf8 ? options.keep * 4 : options.keep, MAX_LENGTH)
   let lowerStart = offsets[first] as number
-  let lowerEnd = offsets[first + 1] as number
+  let lowerEnd = Math.min(offsets[first + 1] as number, lowerStart + most)
   let upperStart = lowerStart
   let upperEnd = lowerEnd
   // The first bytes as one number decide nearly every comparison.
   let lowerHead = headOf(bytes, lowerStart, lowerEnd)
   let upperHead = lowerHead
+  // So many bytes begin both extremes, and so all values: where they are many, a value is compared with them once.
+  let shared = lowerEnd - lowerStart
   for (let i = first + 1; i < length; i++) {
     if (valid !== undefined) {
       const bit = valid.offset + i
       if (((valid.bits[bit >>> 3] as number) & (1 << (bit & 7))) === 0) continue
     }
     const start = offsets[i] as number
-    const end = offsets[i + 1] as number
+    const end = Math.min(offsets[i + 1] as number, start + most)
     const head = headOf(bytes, start, end)
-    if (
-      head > upperHead ||
-      (head === upperHead && compare(bytes, start, end, upperStart, upperEnd) > 0)
-    ) {
+    if (head > lowerHead && head < upperHead) continue
+    const common = Math.min(shared, end - start)
+    let at = 0
+    while (at < common && bytes[start + at] === bytes[lowerStart + at]) at++
+    let order: number
+    if (at < shared) {
+      const isAbove =
+        at < common && (bytes[start + at] as number) > (bytes[lowerStart + at] as number)
+      order = isAbove ? 1 : -1
+      shared = at
+    } else if (compare(bytes, start + at, end, upperStart + at, upperEnd) > 0) order = 1
+    else if (compare(bytes, start + at, end, lowerStart + at, lowerEnd) < 0) order = -1
+    else continue
+    if (order > 0) {
       upperStart = start
       upperEnd = end
       upperHead = head
-    } else if (
-      head < lowerHead ||
-      (head === lowerHead && compare(bytes, start, end, lowerStart, lowerEnd) < 0)
-    ) {
+    } else {
       lowerStart = start
       lowerEnd = end
       lowerHead = head
@@ -210,6 +221,9 @@ export function bytesExtremes(
     upper: bytes.slice(upperStart, cut(bytes, upperStart, upperEnd, options)),
   }
 }
+
+/** Offsets of 32 bits have no longer values. */
+const MAX_LENGTH = 2 ** 31 - 1
 
 /** Byte strings of one length. */
 export function fixedExtremes(

@@ -59,6 +59,14 @@ export function resolveMetricsModes(
   return modes
 }
 
+/** @throws BAD_ARGUMENT for a property of metrics that is no mode or number, whatever columns there are. */
+export function checkMetricsProperties(properties: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(properties)) {
+    if (name === DEFAULT_PROPERTY || name.startsWith(COLUMN_PREFIX)) parseMode(name, text)
+  }
+  inferredCount(properties)
+}
+
 /** Bounds of geometries are boxes, which nothing here computes: to have none is allowed (item 97). */
 function hasBounds(field: NestedField, repeated: boolean): boolean {
   return !repeated && field.type.kind !== 'geometry' && field.type.kind !== 'geography'

@@ -9,6 +9,8 @@ export interface EncodeOptions {
   readonly dictionaryBytes: number
   /** Top-level columns for which a dictionary does not pay. */
   readonly plainColumns: readonly string[]
+  /** Top-level columns that get no statistics. */
+  readonly withoutStatistics: readonly string[]
 }
 
 /**
@@ -31,6 +33,9 @@ export function encodeRowGroup(
     .setWriterVersion(wasm.WriterVersion.V1)
   for (const column of options.plainColumns) {
     builder = builder.setColumnDictionaryEnabled(column, false)
+  }
+  for (const column of options.withoutStatistics) {
+    builder = builder.setColumnStatisticsEnabled(column, wasm.EnabledStatistics.None)
   }
   // Takes the table and the properties, also when it fails.
   return wasm.writeParquet(table, builder.build())

@@ -47,15 +47,23 @@ export class FileAssembler {
   readonly #schema: ParquetSchema
   readonly #keyValues: readonly KeyValue[]
   readonly #createdBy: string
+  readonly #withoutStatistics: ReadonlySet<number>
   readonly #rowGroups: RowGroup[] = []
   readonly #columnIndexes: (readonly (Uint8Array | undefined)[])[] = []
   readonly #offsetIndexes: (readonly (Uint8Array | undefined)[])[] = []
   #position = MAGIC.length
 
-  constructor(schema: ParquetSchema, keyValues: readonly KeyValue[], createdBy: string) {
+  /** @param withoutStatistics field ids of the columns whose statistics and column indexes are left out. */
+  constructor(
+    schema: ParquetSchema,
+    keyValues: readonly KeyValue[],
+    createdBy: string,
+    withoutStatistics: ReadonlySet<number>,
+  ) {
     this.#schema = schema
     this.#keyValues = keyValues
     this.#createdBy = createdBy
+    this.#withoutStatistics = withoutStatistics
   }
 
   /** Where the data of the next row group has to be written: after the magic and all row groups so far. */
@@ -74,9 +82,14 @@ export class FileAssembler {
     assert(rowGroup.columns.length === columns.length, 'a row group has the columns of its file')
     const shift = this.#position - dataOffset
     const ordinal = this.#rowGroups.length
-    const moved = rowGroup.columns.map((chunk, i) =>
-      moveChunk(chunk, columns[i] as ParquetColumn, shift, source.nanCounts),
-    )
+    const moved = rowGroup.columns.map((chunk, i) => {
+      const column = columns[i] as ParquetColumn
+      const nanCount = source.nanCounts?.get(column.fieldId)
+      const statistics = this.#withoutStatistics.has(column.fieldId)
+        ? undefined
+        : statisticsOf(chunk.meta_data?.statistics, column, nanCount)
+      return moveChunk(chunk, column, shift, statistics)
+    })
     const starts = moved.map((chunk) => firstPage(chunk.meta_data as ColumnMetaData))
     this.#rowGroups.push({
       columns: moved,
@@ -92,9 +105,10 @@ export class FileAssembler {
       ...(ordinal < 2 ** 15 ? { ordinal } : {}),
     })
     this.#columnIndexes.push(
-      source.columnIndexes.map((index, i) =>
-        hasOrder(columns[i] as ParquetColumn) ? index : undefined,
-      ),
+      source.columnIndexes.map((index, i) => {
+        const column = columns[i] as ParquetColumn
+        return hasOrder(column) && !this.#withoutStatistics.has(column.fieldId) ? index : undefined
+      }),
     )
     this.#offsetIndexes.push(
       source.offsetIndexes.map((index) =>
@@ -196,7 +210,7 @@ function moveChunk(
   chunk: ColumnChunk,
   column: ParquetColumn,
   shift: number,
-  nanCounts: ReadonlyMap<number, number> | undefined,
+  statistics: Statistics | undefined,
 ): ColumnChunk {
   const meta = chunk.meta_data
   assert(
@@ -216,7 +230,7 @@ function moveChunk(
       total_compressed_size: meta.total_compressed_size,
       data_page_offset: meta.data_page_offset + shift,
       dictionary_page_offset: dictionary === undefined ? undefined : dictionary + shift,
-      statistics: statisticsOf(meta.statistics, column, nanCounts?.get(column.fieldId)),
+      statistics,
       encoding_stats: meta.encoding_stats,
       // Bloom filters lie outside the column data and are not copied.
       size_statistics: meta.size_statistics,

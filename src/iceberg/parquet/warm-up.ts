@@ -15,7 +15,7 @@ export async function warmUp(pool: ParquetPool): Promise<void> {
   const { file } = await pool.run({
     kind: 'encode',
     ipc: ipc.finish(),
-    options: { codec: 'zstd', pageBytes: 1024, dictionaryBytes: 1024 },
+    options: { codec: 'zstd', pageBytes: 1024, dictionaryBytes: 1024, withoutStatistics: [] },
     analysis: emptyAnalysis(),
   })
   await pool.run({

@@ -10,6 +10,8 @@ export interface ParquetWriteOptions {
   readonly rowGroupRows: number
   readonly pageBytes: number
   readonly dictionaryBytes: number
+  /** Columns, by the names of their path joined with dots, that get no statistics in the file. */
+  readonly withoutStatistics: ReadonlySet<string>
 }
 
 /**
@@ -17,7 +19,7 @@ export interface ParquetWriteOptions {
  * the default, never larger: two workers and the rows under way have to fit into memory. Properties of the
  * reference implementation that this encoder has no means for (compression level, bloom filters, page row limit)
  * are advice to other writers.
- * @throws UNSUPPORTED_CODEC; BAD_ARGUMENT for a size that is no positive integer.
+ * @throws UNSUPPORTED_CODEC; BAD_ARGUMENT for a size that is no positive integer, or a switch that is neither true nor false.
  */
 export function parquetWriteOptions(
   properties: Readonly<Record<string, string>>,
@@ -34,6 +36,7 @@ export function parquetWriteOptions(
     rowGroupRows: ROW_GROUP_ROWS,
     pageBytes: size('write.parquet.page-size-bytes', MIB),
     dictionaryBytes: size('write.parquet.dict-size-bytes', 2 * MIB),
+    withoutStatistics: withoutStatistics(properties),
   }
 }
 
@@ -41,6 +44,19 @@ const MIB = 1024 * 1024
 const ROW_GROUP_BYTES = 16 * MIB
 const ROW_GROUP_ROWS = 131_072
 const MAX_SIZE = 2 ** 30
+
+const STATISTICS_PREFIX = 'write.parquet.stats-enabled.column.'
+
+function withoutStatistics(properties: Readonly<Record<string, string>>): Set<string> {
+  const columns = new Set<string>()
+  for (const [name, text] of Object.entries(properties)) {
+    if (!name.startsWith(STATISTICS_PREFIX)) continue
+    const value = text.toLowerCase()
+    if (value === 'false') columns.add(name.slice(STATISTICS_PREFIX.length))
+    else if (value !== 'true') throw badProperty(name, text, 'true or false')
+  }
+  return columns
+}
 
 function positiveInteger(
   properties: Readonly<Record<string, string>>,
@@ -50,9 +66,13 @@ function positiveInteger(
   if (text === undefined) return undefined
   const value = /^\d{1,15}$/.test(text) ? Number(text) : 0
   if (value > 0) return value
-  throw new FloeError(
+  throw badProperty(name, text, 'a number of bytes')
+}
+
+function badProperty(name: string, text: string, expected: string): FloeError {
+  return new FloeError(
     'BAD_ARGUMENT',
-    `The table property ${name} is ${JSON.stringify(text.slice(0, 60))} but must be a number of bytes`,
+    `The table property ${name} is ${JSON.stringify(text.slice(0, 60))} but must be ${expected}`,
     { context: { property: name } },
   )
 }

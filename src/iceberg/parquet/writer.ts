@@ -119,6 +119,8 @@ class Writer implements ParquetWriter {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #floatIds: readonly number[]
+  /** Top-level columns for which the encoder makes no statistics. */
+  readonly #withoutStatistics: readonly string[]
   #knownSchema: ArrowSchema | undefined
   #group: Group | undefined
   /** Row groups that are being encoded, oldest first. */
@@ -143,10 +145,16 @@ class Writer implements ParquetWriter {
     this.#arrowSchema = toArrowSchema(options.schema, 'write')
     this.#encoderSchema = encoderSchema(options.schema)
     this.#encoderType = new (arrow().Struct)(this.#encoderSchema.fields)
+    const bare = [...this.#schema.entries()].filter(({ path }) =>
+      this.#options.withoutStatistics.has(path.join('.')),
+    )
+    // The encoder takes names, not paths: what it makes for columns inside others is left out of the file.
+    this.#withoutStatistics = bare.flatMap(({ path }) => (path.length === 1 ? path : []))
     this.#assembler = new FileAssembler(
       parquetSchema,
       [{ key: 'iceberg.schema', value: stringifyJson(schemaToJson(options.schema)) }],
       `floe version ${VERSION}`,
+      new Set(bare.map(({ field }) => field.id)),
     )
     this.#floatIds = parquetSchema.columns
       .filter((c) => c.type.kind === 'float' || c.type.kind === 'double')
@@ -338,7 +346,12 @@ class Writer implements ParquetWriter {
     const request: EncodeRequest = {
       kind: 'encode',
       ipc: group.ipc.finish(),
-      options: { codec, pageBytes, dictionaryBytes },
+      options: {
+        codec,
+        pageBytes,
+        dictionaryBytes,
+        withoutStatistics: this.#withoutStatistics,
+      },
       analysis: group.analysis ?? { kind: 'request', modes: this.#modes },
     }
     this.#rowBytesUnderWay += bytes

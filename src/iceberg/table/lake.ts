@@ -30,6 +30,7 @@ import { Table } from './table.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
 import { Transaction, type TransactionOptions } from './transaction.ts'
 import type { UpsertEngine } from './upsert-engine.ts'
+import { checkWriteProperties } from './write/write-properties.ts'
 
 export interface OpenOptions {
   /** Bounds on memory, sizes and concurrency; see docs/limits.md. */
@@ -194,7 +195,8 @@ export class Lake {
   /**
    * Creates a table.
    * @param schema a literal from `schema({...})`, or a `Schema` whose field ids are kept.
-   * @throws TABLE_EXISTS, BAD_NAME, BAD_SCHEMA, BAD_PARTITION_SPEC, BAD_SORT_ORDER, FORMAT_VERSION, READ_ONLY
+   * @throws TABLE_EXISTS, BAD_NAME, BAD_SCHEMA, BAD_PARTITION_SPEC, BAD_SORT_ORDER, FORMAT_VERSION, READ_ONLY; BAD_ARGUMENT,
+   *   UNSUPPORTED_CODEC for properties
    */
   async createTable<S extends SchemaLiteral | Schema>(
     name: string,
@@ -385,5 +387,6 @@ function checkedProperties(
       throw new FloeError('BAD_ARGUMENT', `The table property ${key} must be a string`)
     }
   }
+  checkWriteProperties(properties)
   return properties
 }

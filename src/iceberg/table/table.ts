@@ -224,7 +224,7 @@ export class Table<R = Row, I = Record<string, unknown>> {
     }
   }
 
-  /** Sets table properties. @throws READ_ONLY, BAD_ARGUMENT, COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN */
+  /** Sets table properties. @throws READ_ONLY, BAD_ARGUMENT, UNSUPPORTED_CODEC, COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN */
   async setProperties(updates: Readonly<Record<string, string>>): Promise<void> {
     const transaction = this.#transaction({})
     await transaction.setProperties(this.#state, updates)

@@ -29,6 +29,7 @@ import { currentSnapshot, noSuchTable, readTableState, type TableState } from '.
 import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
+import { checkWriteProperties } from './write/write-properties.ts'
 
 export interface TransactionOptions {
   /**
@@ -220,7 +221,10 @@ export class Transaction {
     stage.hasAppend = true
   }
 
-  /** Stages table properties to set. @throws NO_SUCH_TABLE, BAD_ARGUMENT for `format-version` */
+  /**
+   * Stages table properties to set.
+   * @throws NO_SUCH_TABLE; BAD_ARGUMENT for `format-version` and for values that cannot be honoured; UNSUPPORTED_CODEC
+   */
   async setProperties(
     table: TableReference,
     updates: Readonly<Record<string, string>>,
@@ -228,9 +232,11 @@ export class Transaction {
     if (Object.hasOwn(updates, 'format-version')) {
       throw new FloeError('BAD_ARGUMENT', 'format-version is not a property that can be set')
     }
+    const texts = Object.fromEntries(Object.entries(updates).map(([k, v]) => [k, String(v)]))
+    checkWriteProperties(texts)
     const stage = await this.#stage(table)
-    for (const [key, value] of Object.entries(updates)) {
-      stage.propertyUpdates[key] = String(value)
+    for (const [key, value] of Object.entries(texts)) {
+      stage.propertyUpdates[key] = value
       stage.propertyRemovals.delete(key)
     }
   }

@@ -40,6 +40,18 @@ describe('write.parquet properties', () => {
     }
   })
 
+  it('name the columns without statistics', () => {
+    const options = parquetWriteOptions({
+      'write.parquet.stats-enabled.column.body': 'False',
+      'write.parquet.stats-enabled.column.point.x': 'false',
+      'write.parquet.stats-enabled.column.id': 'true',
+    })
+    expect([...options.withoutStatistics]).toEqual(['body', 'point.x'])
+    expect(() => parquetWriteOptions({ 'write.parquet.stats-enabled.column.body': 'no' })).toThrow(
+      /stats-enabled.column.body is "no" but must be true or false.*BAD_ARGUMENT/,
+    )
+  })
+
   it('make row groups smaller, and never larger than memory allows', () => {
     const bytes = (text: string): number =>
       parquetWriteOptions({ 'write.parquet.row-group-size-bytes': text }).rowGroupBytes

@@ -20,7 +20,7 @@ import type { ParquetFileResult } from '../../../src/iceberg/parquet/writer.ts'
 import { Schema } from '../../../src/iceberg/spec/schema.ts'
 import { schemaFromJson } from '../../../src/iceberg/spec/schema-json.ts'
 import type { NestedField, Type } from '../../../src/iceberg/spec/types.ts'
-import { batchOf, openPool, store, writeFile } from './support.ts'
+import { batchOf, openFile, openPool, readFile, store, writeFile } from './support.ts'
 
 const pool = openPool()
 afterAll(() => pool.close())
@@ -162,6 +162,36 @@ describe('a file that floe writes', () => {
     expect(stats(0, 3)?.min_value?.length).toBe(16)
     // The order of geometries is undefined.
     expect(stats(0, 4)).toEqual({ null_count: 0 })
+  })
+
+  it('has neither statistics nor bounds of pages for columns that shall have none', async () => {
+    const path = 'memory://written/bare.parquet'
+    const properties = {
+      'write.parquet.stats-enabled.column.s': 'false',
+      'write.parquet.stats-enabled.column.props.value': 'false',
+    }
+    const batch = await batchOf(schema, rows)
+    const bare = await writeFile(pool, path, schema, [batch], { properties })
+    const footer = parseWholeFile(await store.get(path), path, DEFAULT_LIMITS)
+    const [group] = footer.metadata.row_groups
+    const without = group?.columns
+      .filter((c) => c.meta_data?.statistics === undefined)
+      .map((c) => c.meta_data?.path_in_schema.join('.'))
+    expect(without).toEqual(['s', 'props.key_value.value'])
+    const unindexed = group?.columns
+      .filter((c) => c.column_index_offset === undefined)
+      .map((c) => c.meta_data?.path_in_schema[0])
+    expect(unindexed).toEqual(['s', 'g', 'props'])
+    expect(group?.columns.every((c) => c.offset_index_offset !== undefined)).toBe(true)
+    // The table's own metrics are another matter.
+    expect(bare.metrics).toEqual(result.metrics)
+    const stored = schema.fields.filter((f) => f.name !== 'none')
+    const [with_, without_] = await Promise.all(
+      ['memory://written/x.parquet', path].map(async (p) =>
+        readFile(await openFile(pool, p), stored),
+      ),
+    )
+    expect(without_).toEqual(with_)
   })
 
   it('has page indexes that point at its pages', () => {

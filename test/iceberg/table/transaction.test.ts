@@ -144,6 +144,25 @@ describe('after a commit', () => {
     await expectSound(latest)
   })
 
+  it('properties that cannot be honoured are refused when they are set, not by the next write', async () => {
+    const lake = await memoryLake()
+    const table = await lake.createTable('x.a', numbers)
+    for (const [name, value, code] of [
+      ['write.parquet.compression-codec', 'lzo', 'UNSUPPORTED_CODEC'],
+      ['write.parquet.page-size-bytes', 'many', 'BAD_ARGUMENT'],
+      ['write.parquet.stats-enabled.column.n', 'perhaps', 'BAD_ARGUMENT'],
+      ['write.metadata.metrics.default', 'most', 'BAD_ARGUMENT'],
+      ['write.metadata.metrics.column.n', 'some', 'BAD_ARGUMENT'],
+      ['write.metadata.metrics.max-inferred-column-defaults', '-1', 'BAD_ARGUMENT'],
+    ] as const) {
+      const properties = { [name]: value }
+      await rejectionOf(code, table.setProperties(properties))
+      await rejectionOf(code, lake.createTable('x.b', numbers, { properties }))
+    }
+    expect(await lake.listTables()).toEqual(['x.a'])
+    await (await lake.table('x.a')).append([{ n: 1 }])
+  })
+
   it('old metadata files go where the table asks for that, and stay otherwise (item 10)', async () => {
     for (const enabled of ['true', 'false']) {
       const store = new MemoryStore(systemRuntime)
