@@ -59,6 +59,7 @@ const { run, folded } = await startJob({
           }
           return chunks
         },
+        nextOffsets: () => reader.nextOffsets(),
         endOffsets: () => reader.endOffsets(),
         committed: (position) => reader.committed(position),
         close: () => reader.close(),

@@ -38,6 +38,8 @@ function memorySource(rounds: RecordChunk[][]): StreamSource {
       Promise.resolve({
         topicIds: new Map(),
         read: () => Promise.resolve(rounds.shift() ?? []),
+        // Each partition has records, and tells by them.
+        nextOffsets: () => Position.EMPTY,
         endOffsets: () => Promise.resolve(last),
         committed: () => Promise.resolve(),
         close: () => Promise.resolve(),

@@ -7,6 +7,12 @@ export type { Counter, Gauge, Histogram, Labels, MetricOptions, Recorder } from 
 export { StreamBatch, type StreamRecord } from './batch.ts'
 export type { SnapshotExpiry } from './expiry.ts'
 export { KeyedState, type KeyedStateOptions, type StateView } from './keyed-state.ts'
+export {
+  type MovedStream,
+  type MovedTable,
+  type MoveStreamOptions,
+  moveStream,
+} from './move-stream.ts'
 export type { StreamOptions, Trigger } from './options.ts'
 export { type OffsetRange, type PartitionOffset, Position } from './position.ts'
 export type { StreamEvent, StreamProgress, StreamTableProgress } from './progress.ts'

@@ -4,7 +4,14 @@
  * tell the position after both. streaming.md §1.
  */
 import { FloeError } from '../core/errors.ts'
-import { asObject, asSafeLong, asString, parseJson, stringifyJson } from '../core/json.ts'
+import {
+  asObject,
+  asSafeLong,
+  asString,
+  type JsonObject,
+  parseJson,
+  stringifyJson,
+} from '../core/json.ts'
 import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import { ancestorsOf, isAncestorOf } from '../iceberg/spec/refs.ts'
 import type { Snapshot } from '../iceberg/spec/snapshot.ts'
@@ -24,6 +31,10 @@ export const LedgerKey = {
   MAX_EVENT_MS: 'floe.stream.max-event-ms',
   /** When the batch was closed. */
   INGEST_MS: 'floe.stream.ingest-ms',
+  /** Of a commit that took nothing in and set the stream to another position: the state before it … */
+  MOVED_FROM: 'floe.stream.moved-from',
+  /** … and the position after it. */
+  MOVED_TO: 'floe.stream.moved-to',
 } as const
 
 export interface LedgerState {
@@ -71,39 +82,99 @@ function idsOf(
   return known
 }
 
+/** The state after a move. */
+export function stateMoved(before: LedgerState, position: Position): LedgerState {
+  return { position, topicIds: idsOf(position, before.topicIds), seq: before.seq + 1 }
+}
+
+/** The snapshot that a commit makes. */
+interface NewSnapshot {
+  readonly snapshotId: bigint
+  readonly sequenceNumber: number
+}
+
+interface LedgerAdditions {
+  readonly summary: Record<string, string>
+  readonly updates: MetadataUpdate[]
+}
+
 /** What a batch writes into the ledger of a table in an attempt, and the snapshot that it makes. */
 export function ledgerAdditions(
   streamId: string,
   before: LedgerState,
-  batch: {
+  batch: NewSnapshot & {
     readonly ranges: readonly OffsetRange[]
     /** Of the topics that were read. */
     readonly topicIds: TopicIds
-    readonly snapshotId: bigint
-    /** Of the snapshot that the commit makes. */
-    readonly sequenceNumber: number
     readonly maxEventMs: number
     readonly ingestMs: number
   },
-): { summary: Record<string, string>; updates: MetadataUpdate[] } {
-  const { position, topicIds, seq } = stateAfter(before, batch.ranges, batch.topicIds)
+): LedgerAdditions {
+  const after = stateAfter(before, batch.ranges, batch.topicIds)
+  return additions(streamId, after, batch, {
+    [LedgerKey.RANGES]: rangesToText(batch.ranges),
+    [LedgerKey.MAX_EVENT_MS]: String(batch.maxEventMs),
+    [LedgerKey.INGEST_MS]: String(batch.ingestMs),
+  })
+}
+
+/** The same for a move, which takes nothing in. */
+export function moveAdditions(
+  streamId: string,
+  before: LedgerState,
+  position: Position,
+  snapshot: NewSnapshot,
+): LedgerAdditions {
+  return additions(streamId, stateMoved(before, position), snapshot, {
+    [LedgerKey.RANGES]: '',
+    [LedgerKey.MOVED_FROM]: stringifyJson(placeToJson(before)),
+    [LedgerKey.MOVED_TO]: position.toText(),
+  })
+}
+
+function additions(
+  streamId: string,
+  after: LedgerState,
+  { snapshotId, sequenceNumber }: NewSnapshot,
+  summary: Readonly<Record<string, string>>,
+): LedgerAdditions {
   const value = stringifyJson({
-    vector: position.toText(),
-    ...(topicIds.size === 0 ? {} : { 'topic-ids': Object.fromEntries(topicIds) }),
-    seq,
-    'snapshot-id': String(batch.snapshotId),
-    'sequence-number': batch.sequenceNumber,
+    ...placeToJson(after),
+    seq: after.seq,
+    'snapshot-id': String(snapshotId),
+    'sequence-number': sequenceNumber,
   })
   return {
     summary: {
       [LedgerKey.ID]: streamId,
-      [LedgerKey.RANGES]: rangesToText(batch.ranges),
-      [LedgerKey.VECTOR]: position.digest(),
-      [LedgerKey.SEQ]: String(seq),
-      [LedgerKey.MAX_EVENT_MS]: String(batch.maxEventMs),
-      [LedgerKey.INGEST_MS]: String(batch.ingestMs),
+      ...summary,
+      [LedgerKey.VECTOR]: after.position.digest(),
+      [LedgerKey.SEQ]: String(after.seq),
     },
     updates: [{ action: 'set-properties', updates: { [ledgerProperty(streamId)]: value } }],
+  }
+}
+
+/** A position and the topics that it is of. */
+type Place = Pick<LedgerState, 'position' | 'topicIds'>
+
+function placeToJson({ position, topicIds }: Place): JsonObject {
+  return {
+    vector: position.toText(),
+    ...(topicIds.size === 0 ? {} : { 'topic-ids': Object.fromEntries(topicIds) }),
+  }
+}
+
+function placeFromJson(o: JsonObject): Place {
+  return {
+    position: Position.fromText(asString(o['vector'], 'vector')),
+    // Tables that were written before there were ids, or from a source that tells none, have none.
+    topicIds: new Map(
+      Object.entries(asObject(o['topic-ids'] ?? {}, 'topic-ids')).map(([topic, id]) => [
+        topic,
+        asString(id, 'topic-ids'),
+      ]),
+    ),
   }
 }
 
@@ -157,13 +228,14 @@ function rolledBack(
 ): LedgerState {
   const current = new Set<bigint>()
   for (const s of ancestorsOf(metadata, metadata.currentSnapshotId)) current.add(s.snapshotId)
-  let { position } = property
-  let seq = property.seq
+  let { position, topicIds, seq } = property
   for (const snapshot of ancestorsOf(metadata, property.snapshotId)) {
     if (current.has(snapshot.snapshotId)) break
     if (snapshot.summary[LedgerKey.ID] !== streamId) continue
     if (seqOf(snapshot) !== seq) break
-    position = position.before(rangesOf(snapshot))
+    const moved = movedBy(snapshot)
+    if (moved === undefined) position = position.before(rangesOf(snapshot))
+    else ({ position, topicIds } = moved.from)
     seq--
   }
   const expected = newest === undefined ? 0 : seqOf(newest)
@@ -185,7 +257,7 @@ function rolledBack(
       ? position
       : withoutLater(position, newest)
   if (known !== undefined) {
-    return { position: known, topicIds: idsOf(known, property.topicIds), seq }
+    return { position: known, topicIds: idsOf(known, topicIds), seq }
   }
   throw corrupt(
     table,
@@ -219,6 +291,24 @@ export function rangesOf(snapshot: Snapshot): OffsetRange[] {
   return rangesFromText(snapshot.summary[LedgerKey.RANGES] ?? '')
 }
 
+/** What a move did; undefined for a snapshot that took ranges in. @throws CORRUPT_LEDGER */
+export function movedBy(
+  snapshot: Snapshot,
+): { readonly from: Place; readonly to: Position } | undefined {
+  const from = snapshot.summary[LedgerKey.MOVED_FROM]
+  if (from === undefined) return undefined
+  try {
+    const place = placeFromJson(asObject(parseJson(from, 'the move', 4), 'the move'))
+    return { from: place, to: Position.fromText(snapshot.summary[LedgerKey.MOVED_TO] ?? '') }
+  } catch (cause) {
+    throw new FloeError(
+      'CORRUPT_LEDGER',
+      `Cannot read what the snapshot ${snapshot.snapshotId} did to the position of a stream: ${from.slice(0, 200)}. Another program has changed it`,
+      { cause },
+    )
+  }
+}
+
 export function seqOf(snapshot: Snapshot): number {
   return Number(snapshot.summary[LedgerKey.SEQ])
 }
@@ -227,14 +317,7 @@ function parseProperty(text: string, table: string, streamId: string): LedgerPro
   try {
     const o = asObject(parseJson(text, 'the offsets', 4), 'the offsets')
     return {
-      position: Position.fromText(asString(o['vector'], 'vector')),
-      // Tables that were written before there were ids, or from a source that tells none, have none.
-      topicIds: new Map(
-        Object.entries(asObject(o['topic-ids'] ?? {}, 'topic-ids')).map(([topic, id]) => [
-          topic,
-          asString(id, 'topic-ids'),
-        ]),
-      ),
+      ...placeFromJson(o),
       seq: asSafeLong(o['seq'], 'seq'),
       snapshotId: BigInt(asString(o['snapshot-id'], 'snapshot-id')),
       sequenceNumber: asSafeLong(o['sequence-number'], 'sequence-number'),

@@ -28,9 +28,9 @@ export interface StreamOptions {
   readonly source: StreamSource
   /**
    * Records what a batch changes. Called again for the same batch if its commit fails for a reason that passes, so it
-   * should depend on the batch and on what the tables have alone.
+   * should depend on the batch and on what the tables have alone. Changes that it does not wait for are waited for.
    */
-  readonly foreachBatch: (batch: StreamBatch, tx: StreamTransaction) => Promise<void>
+  readonly foreachBatch: (batch: StreamBatch, tx: StreamTransaction) => Promise<void> | void
   /** Default: an interval of ten seconds. */
   readonly trigger?: Trigger | undefined
   /** The tables that the stream writes. Default: those that have its position, else those that the first batch writes. */
@@ -79,7 +79,7 @@ export function resolveOptions(options: StreamOptions): ResolvedOptions {
     throw bad('id', `${JSON.stringify(options.id)} is none: letters, digits, _ and - make one`)
   }
   const trigger = options.trigger ?? { intervalMs: 10_000 }
-  if ('intervalMs' in trigger) whole('trigger.intervalMs', trigger.intervalMs, 100, 86_400_000)
+  checkTrigger(trigger)
   const expire = resolveExpiry(options.expire)
   if (options.tables?.length === 0) throw bad('tables', 'a stream writes one table at least')
   return {
@@ -103,6 +103,14 @@ export function resolveOptions(options: StreamOptions): ResolvedOptions {
     onEvent: options.onEvent,
     recorder: options.recorder ?? NO_RECORDER,
     runtime: options.runtime ?? systemRuntime,
+  }
+}
+
+/** Callers without types may have misspelt it. */
+function checkTrigger(trigger: Trigger): void {
+  if ('intervalMs' in trigger) whole('trigger.intervalMs', trigger.intervalMs, 100, 86_400_000)
+  else if (!('availableNow' in trigger || 'once' in trigger)) {
+    throw bad('trigger', 'it is intervalMs with a number, availableNow: true or once: true')
   }
 }
 

@@ -107,6 +107,16 @@ export class Position {
   }
 }
 
+/** What a stream passes over that goes on from another position: all before it, of partitions that were not read at all. */
+export function skippedBetween(from: Position, to: Position): OffsetRange[] {
+  const skipped: OffsetRange[] = []
+  for (const { topic, partition, offset: end } of to.entries()) {
+    const start = from.get(topic, partition) ?? 0
+    if (start < end) skipped.push({ topic, partition, start, end })
+  }
+  return skipped
+}
+
 /** `topic:partition:start-end` for each range, with commas between. */
 export function rangesToText(ranges: readonly OffsetRange[]): string {
   return ranges.map((r) => `${topicText(r.topic)}:${r.partition}:${r.start}-${r.end}`).join(',')

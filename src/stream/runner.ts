@@ -12,7 +12,7 @@ import { StreamBatch } from './batch.ts'
 import { expiryUpdates } from './expiry.ts'
 import { ledgerAdditions, readLedger } from './ledger.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import { type OffsetRange, type Position, partitionKey } from './position.ts'
+import { type OffsetRange, type PartitionOffset, type Position, partitionKey } from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
 import { SharedPartitions } from './shared-partitions.ts'
 import type { SourceReader } from './source.ts'
@@ -193,7 +193,7 @@ class Runner {
         await this.#follow(open)
         drain = undefined
       }
-      if (isDraining) drain ??= await reader.endOffsets()
+      if (isDraining) drain ??= await this.#unlessKilled(reader.endOffsets())
       const isEnd =
         drain === undefined ? await this.#collect(open, tick) : await this.#drain(open, drain)
       const closedMs = runtime.monotonicMs()
@@ -219,12 +219,13 @@ class Runner {
 
   /** Begins with the partitions that the reader has now, where the tables are now: what was read of others is dropped. */
   #follow({ partitions, tables }: Open): Promise<void> {
-    return partitions.resume(async () => {
+    const resumed = partitions.resume(async () => {
       await this.#reload(tables)
       this.#backlog.clear()
       this.#beginAt(tables.position)
       return tables.position
     })
+    return this.#unlessKilled(resumed)
   }
 
   async #reload(tables: StreamTables): Promise<ReadonlySet<string>> {
@@ -258,35 +259,36 @@ class Runner {
     let idleSince = this.#o.runtime.monotonicMs()
     for (;;) {
       if (this.#isToClose(partitions)) return false
-      if (this.#isReached(ends) && reader.sharing?.isJoined !== false) return true
+      const unread = this.#firstUnread(reader, ends)
+      if (unread === undefined && reader.sharing?.isJoined !== false) return true
       const chunks = await this.#read(reader, READ_WAIT_MS)
       const now = this.#o.runtime.monotonicMs()
       if (chunks > 0) idleSince = now
       else if (now - idleSince >= DRAINED_MS) {
-        this.#checkDrained(ends)
-        return true
+        if (unread === undefined) return true
+        throw this.#undrained(unread, ends)
       }
     }
   }
 
-  #isReached(ends: Position): boolean {
-    for (const end of ends.entries()) {
-      if ((this.#readTo.get(partitionKey(end)) ?? 0) < end.offset) return false
+  /** Where the first partition is that was not read to its end. */
+  #firstUnread(reader: SourceReader, ends: Position): PartitionOffset | undefined {
+    const next = reader.nextOffsets()
+    for (const { topic, partition, offset: end } of ends.entries()) {
+      // A partition whose records have all been removed ends where it begins, and gives nothing.
+      const read = this.#readTo.get(partitionKey({ topic, partition }))
+      const offset = read ?? next.get(topic, partition) ?? 0
+      if (offset < end) return { topic, partition, offset }
     }
-    return true
+    return undefined
   }
 
-  /** Partitions without a record, because all have been removed, end where they begin; others have to be read. */
-  #checkDrained(ends: Position): void {
-    for (const { topic, partition, offset } of ends.entries()) {
-      const at = this.#readTo.get(partitionKey({ topic, partition }))
-      if (at === undefined || at >= offset) continue
-      throw new FloeError(
-        'SOURCE_UNAVAILABLE',
-        `The source ${this.#o.source.name} says that ${topic}/${partition} reaches to ${offset}, and has given nothing from ${at} on for ${DRAINED_MS} ms. What came before is committed; start the stream again`,
-        { context: { stream: this.#o.id, topic, partition, offset: at } },
-      )
-    }
+  #undrained({ topic, partition, offset }: PartitionOffset, ends: Position): FloeError {
+    return new FloeError(
+      'SOURCE_UNAVAILABLE',
+      `The source ${this.#o.source.name} says that ${topic}/${partition} reaches to ${ends.get(topic, partition)}, and has given nothing from ${offset} on for ${DRAINED_MS} ms. What came before is committed; start the stream again`,
+      { context: { stream: this.#o.id, topic, partition, offset } },
+    )
   }
 
   /** True if there is no sense in reading more before a batch is taken, or instead of that. */
@@ -336,7 +338,8 @@ class Runner {
       committed = await this.#commit(open, taken)
     } catch (error) {
       if (reader.sharing === undefined || !isFloeError(error, 'STREAM_CONFLICT')) throw error
-      if (!(await partitions.explain(await this.#reload(tables), batch.ranges))) throw error
+      const explained = partitions.explain(await this.#reload(tables), batch.ranges)
+      if (!(await this.#unlessKilled(explained))) throw error
       await this.#drop(open, error)
       return false
     }
@@ -378,7 +381,7 @@ class Runner {
       ),
     }
     this.#lastCommitMs = now
-    this.#metrics.committed(progress)
+    this.#metrics.committed(progress, now - closedMs)
     this.#emit({ type: 'progress', progress })
     this.#o.onProgress?.(progress)
     return true
@@ -432,7 +435,7 @@ class Runner {
       const beganMs = runtime.monotonicMs()
       let committing: readonly string[] = []
       try {
-        await this.#unlessKilled(this.#o.foreachBatch(batch, tx))
+        await this.#unlessKilled(this.#write(batch, tx))
         committing = this.#committing(tx)
         for (const table of committing) {
           await transaction.atEachAttempt(table, (base, snapshotId) =>
@@ -467,6 +470,11 @@ class Runner {
         }
       }
     }
+  }
+
+  async #write(batch: StreamBatch, tx: StreamTransaction): Promise<void> {
+    await this.#o.foreachBatch(batch, tx)
+    await tx.settle()
   }
 
   #committing(tx: StreamTransaction): readonly string[] {
@@ -514,7 +522,7 @@ class Runner {
 
   async #tellSource(reader: SourceReader, position: Position): Promise<void> {
     try {
-      await reader.committed(position)
+      await this.#unlessKilled(reader.committed(position))
     } catch (error) {
       this.#emit({ type: 'warning', error: error as Error })
     }

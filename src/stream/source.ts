@@ -71,6 +71,11 @@ export interface SourceReader {
     readonly waitMs: number
     readonly signal: AbortSignal
   }): Promise<readonly RecordChunk[]>
+  /**
+   * For each partition that this reader reads the offset that `read` goes on from: of one that the position lacks where it
+   * begins.
+   */
+  nextOffsets(): Position
   /** For each partition that this reader reads the offset after its last record, as of now. */
   endOffsets(): Promise<Position>
   /** Told after a commit what the tables have. Advisory: tools that watch the lag of a consumer group want it. */

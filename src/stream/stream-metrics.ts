@@ -49,13 +49,13 @@ export class StreamMetrics {
     )
   }
 
-  committed(progress: StreamProgress): void {
+  /** @param batchMs from the close of the batch on, all tries */
+  committed(progress: StreamProgress, batchMs: number): void {
     this.#rows.add(progress.rows)
     this.#bytes.add(progress.bytes)
     this.#batches.add(1)
-    const { transform, commit } = progress.durationMs
-    this.#batchSeconds.record((transform + commit) / 1000)
-    this.#commitSeconds.record(commit / 1000)
+    this.#batchSeconds.record(batchMs / 1000)
+    this.#commitSeconds.record(progress.durationMs.commit / 1000)
     this.#freshness.record(progress.freshnessMs / 1000)
     this.#lag.set(progress.lagRecords)
     this.#backlog.set(progress.backlogBytes)

@@ -59,6 +59,8 @@ export class StreamTables {
 
   /**
    * Reads anew where the stream is, which other runners may have moved.
+   * @throws STREAM_CONFLICT for a table that has lost its records of the stream: it would be filled from the first record
+   *   that the source still has
    * @returns keys of the partitions that are elsewhere now in some table.
    */
   async reload(): Promise<ReadonlySet<string>> {
@@ -66,7 +68,9 @@ export class StreamTables {
     for (const name of this.names) found.push([name, await this.#read(name)])
     const moved = new Set<string>()
     for (const [name, state] of found) {
-      const [before, now] = [this.#stateOf(name).position, state.position]
+      const known = this.#stateOf(name)
+      const [before, now] = [known.position, state.position]
+      if (known.seq > 0 && state.seq === 0) throw streamConflict(this.#streamId, name, before, now)
       for (const at of [...before.entries(), ...now.entries()]) {
         const { topic, partition } = at
         if (before.get(topic, partition) !== now.get(topic, partition)) moved.add(partitionKey(at))
@@ -178,7 +182,8 @@ export class StreamTables {
   }
 }
 
-async function discover(lake: Lake, streamId: string): Promise<string[]> {
+/** Tables that have the ledger of a stream. */
+export async function discover(lake: Lake, streamId: string): Promise<string[]> {
   const found: string[] = []
   for (const name of await lake.listTables()) {
     const { metadata } = await lake.table(name)
@@ -196,7 +201,7 @@ export function streamConflict(
 ): FloeError {
   return new FloeError(
     'STREAM_CONFLICT',
-    `The stream "${streamId}" has lost its place: ${table} is at ${found.toText() || 'the start'}, and this runner left it at ${expected.toText() || 'the start'}. Another runner with this id is at work, or the table was set back. Nothing of this batch was committed. End the other runner, or give this one another id; a new start goes on from the tables`,
+    `The stream "${streamId}" has lost its place: ${table} is at ${found.toText() || 'the start'}, and this runner left it at ${expected.toText() || 'the start'}. Another runner with this id is at work, or the table was set back or made anew. Nothing of this batch was committed. End the other runner, or give this one another id; a new start goes on from the tables`,
     { context: { stream: streamId, table } },
   )
 }

@@ -8,6 +8,7 @@ import type { Table } from '../iceberg/table/table.ts'
 import type { Transaction } from '../iceberg/table/transaction.ts'
 import type { UpsertOptions } from '../iceberg/table/upsert-engine.ts'
 import type { AppendInput } from '../iceberg/table/write/input.ts'
+import { Awaitable } from './awaitable.ts'
 import type { StreamTables, WriteGroup } from './stream-tables.ts'
 
 type StreamUpsertOptions = Omit<UpsertOptions, 'snapshotProperties' | 'signal' | 'onProgress'>
@@ -15,11 +16,17 @@ type StreamUpsertOptions = Omit<UpsertOptions, 'snapshotProperties' | 'signal' |
 /** @param snapshots those that the commit made, by table; undefined where its outcome had to be looked up. */
 export type CommitListener = (snapshots?: ReadonlyMap<string, bigint>) => void
 
+interface Change {
+  readonly work: Promise<void>
+  isAwaited: boolean
+}
+
 export class StreamTransaction {
   /** Aborted when the try of the batch is over without a commit. */
   readonly signal: AbortSignal
   readonly #failed = new AbortController()
-  readonly #underWay = new Set<Promise<unknown>>()
+  /** Changes that are not made yet, and those that have failed without anybody waiting for them. */
+  readonly #open = new Set<Change>()
   readonly #lake: Lake
   readonly #transaction: Transaction
   readonly #tables: StreamTables
@@ -52,22 +59,19 @@ export class StreamTransaction {
   }
 
   /** Records rows to append. @throws what `Table.append` refuses rows with; BAD_ARGUMENT for a table that is not of the stream */
-  async append(table: string, input: AppendInput): Promise<void> {
-    if (await this.#takes(table)) {
-      await this.#watch(this.#transaction.append(table, input, { signal: this.signal }))
-    }
+  append(table: string, input: AppendInput): Promise<void> {
+    return this.#watch(async () => {
+      if (!(await this.#takes(table))) return
+      await this.#transaction.append(table, input, { signal: this.signal })
+    })
   }
 
   /** Records rows to upsert; one upsert for a table and batch. @throws see `Table.upsert` */
-  async upsert(
-    table: string,
-    input: AppendInput,
-    options: StreamUpsertOptions = {},
-  ): Promise<void> {
-    if (await this.#takes(table)) {
-      const change = { ...options, signal: this.signal }
-      await this.#watch(this.#transaction.upsert(table, input, change))
-    }
+  upsert(table: string, input: AppendInput, options: StreamUpsertOptions = {}): Promise<void> {
+    return this.#watch(async () => {
+      if (!(await this.#takes(table))) return
+      await this.#transaction.upsert(table, input, { ...options, signal: this.signal })
+    })
   }
 
   /** A handle on the latest version of a table, for reading state. */
@@ -108,16 +112,32 @@ export class StreamTransaction {
   /** @internal The try has failed. Ends what it still has under way: the next one must not run beside it. */
   async abandon(): Promise<void> {
     this.#failed.abort()
-    await Promise.allSettled(this.#underWay)
+    await Promise.allSettled([...this.#open].map(({ work }) => work))
   }
 
-  async #watch(change: Promise<unknown>): Promise<void> {
-    this.#underWay.add(change)
-    try {
-      await change
-    } finally {
-      this.#underWay.delete(change)
-    }
+  /**
+   * @internal The batch function is done. Waits for the changes that it has not waited for: without them the records of the
+   * batch would count as taken in.
+   * @throws what one of these fails with; what the function has waited for was its own to deal with
+   */
+  async settle(): Promise<void> {
+    // Those that are made are not open any more.
+    while (this.#open.size > 0) await Promise.all([...this.#open].map(({ work }) => work))
+  }
+
+  #watch(make: () => Promise<void>): Promise<void> {
+    const work = make()
+    const change: Change = { work, isAwaited: false }
+    this.#open.add(change)
+    work.then(
+      () => this.#open.delete(change),
+      () => {
+        if (change.isAwaited) this.#open.delete(change)
+      },
+    )
+    return new Awaitable(work, () => {
+      change.isAwaited = true
+    })
   }
 
   async #takes(table: string): Promise<boolean> {

@@ -17,7 +17,7 @@ export function checkTopicIds(source: string, kept: TopicIds, found: TopicIds): 
     if (keptId === undefined || foundId === undefined || keptId === foundId) continue
     throw new FloeError(
       'OFFSET_OUT_OF_RANGE',
-      `Cannot go on reading topic ${JSON.stringify(topic)} of the source ${source}: its id is ${foundId}, and the stream has read the topic of the id ${keptId}. That one was deleted, and another one made with its name, of which the stream's offsets say nothing. Nothing is skipped. To read the new topic from its first record, start a stream with another id; to read both, give the new topic another name`,
+      `Cannot go on reading topic ${JSON.stringify(topic)} of the source ${source}: its id is ${foundId}, and the stream has read the topic of the id ${keptId}. That one was deleted, and another one made with its name, of which the stream's offsets say nothing. Nothing is skipped. To read the new topic from its first record, have moveStream restart it; to read both, give the new topic another name`,
       { context: { topic, keptId, foundId } },
     )
   }

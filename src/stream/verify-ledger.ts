@@ -2,8 +2,8 @@
 import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import { ancestorsOf } from '../iceberg/spec/refs.ts'
 import type { Snapshot } from '../iceberg/spec/snapshot.ts'
-import { LedgerKey, rangesOf, readLedger, seqOf } from './ledger.ts'
-import { Position } from './position.ts'
+import { LedgerKey, movedBy, rangesOf, readLedger, seqOf } from './ledger.ts'
+import { type OffsetRange, Position, skippedBetween } from './position.ts'
 import { NO_TOPIC_IDS } from './topic-ids.ts'
 
 export interface LedgerReport {
@@ -21,6 +21,8 @@ export interface StreamLedger {
   readonly position: Position
   /** Which topics the position is of, where their source told their ids: a topic that is made anew has another one. */
   readonly topicIds: ReadonlyMap<string, string>
+  /** What the retained commits passed over because somebody had said so; see `moveStream`. */
+  readonly skipped: readonly OffsetRange[]
   /** Number of offsets that the retained commits cover. */
   readonly offsets: number
   readonly problems: readonly string[]
@@ -62,6 +64,7 @@ function verifyStream(
   let position = Position.EMPTY
   let topicIds = NO_TOPIC_IDS
   let offsets = 0
+  const skipped: OffsetRange[] = []
   let seq: number | undefined
   const first = snapshots[0]
   const complete = first !== undefined && seqOf(first) === 1
@@ -84,7 +87,12 @@ function verifyStream(
         }
         offsets += end - start
       }
-      position = position.after(ranges)
+      const moved = movedBy(snapshot)
+      if (moved === undefined) position = position.after(ranges)
+      else {
+        skipped.push(...skippedBetween(moved.from.position, moved.to))
+        position = moved.to
+      }
     } catch (error) {
       problems.push(`${at}: ${(error as Error).message}`)
     }
@@ -111,5 +119,6 @@ function verifyStream(
   } catch (error) {
     problems.push((error as Error).message)
   }
-  return { id, commits: snapshots.length, complete, position, topicIds, offsets, problems }
+  const commits = snapshots.length
+  return { id, commits, complete, position, topicIds, skipped, offsets, problems }
 }

@@ -14,7 +14,7 @@ import {
 import { seededRandom } from '../../src/testing/index.ts'
 import { rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
-import { expectExact, fill, job, options, tables } from './job.ts'
+import { expectExact, fill, job, options, TOTALS, tables } from './job.ts'
 import { MemorySource } from './memory-source.ts'
 
 const one = process.env['FLOE_GROUP_SEED']
@@ -190,6 +190,17 @@ describe('runners that share partitions', () => {
     const error = await rejectionOf('STREAM_CONFLICT', first.run.done)
     expect(error.message).toContain('Another runner')
     expect(first.conflicts).toBe(0)
+  })
+
+  it('stops where a table was made anew between two rebalances: what the source has lost would be missing there', async () => {
+    const { lake, source, first } = await begun()
+    await lake.dropTable(TOTALS)
+    await tables(lake)
+    for (const p of [0, 1, 2]) source.firstOffsets[p] = 5
+    source.share([0, 1, 2])
+    const error = await rejectionOf('STREAM_CONFLICT', first.run.done)
+    expect(error.context).toMatchObject({ table: TOTALS })
+    expect((await lake.table(TOTALS)).metadata.snapshots).toEqual([])
   })
 
   it('does not go on for ever where a partition that it got keeps being moved', async () => {

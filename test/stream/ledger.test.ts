@@ -6,9 +6,10 @@ import {
   type LedgerState,
   ledgerAdditions,
   ledgerProperty,
+  moveAdditions,
   readLedger,
 } from '../../src/stream/ledger.ts'
-import type { OffsetRange } from '../../src/stream/position.ts'
+import { type OffsetRange, Position } from '../../src/stream/position.ts'
 import { verifyLedger } from '../../src/stream/verify-ledger.ts'
 import { errorOf } from '../support/expect-error.ts'
 
@@ -51,6 +52,18 @@ class History {
       sequenceNumber: Number(snapshotId),
       maxEventMs: 0,
       ingestMs: 0,
+    })
+    for (const update of updates) {
+      if (update.action === 'set-properties') Object.assign(this.properties, update.updates)
+    }
+    return this.#add(snapshotId, summary)
+  }
+
+  move(to: string): bigint {
+    const snapshotId = ++this.#id
+    const { summary, updates } = moveAdditions('s', this.read(), Position.fromText(to), {
+      snapshotId,
+      sequenceNumber: Number(snapshotId),
     })
     for (const update of updates) {
       if (update.action === 'set-properties') Object.assign(this.properties, update.updates)
@@ -171,6 +184,38 @@ describe('the ledger of a stream', () => {
     history.properties[ledgerProperty('s')] =
       '{"vector":"events:0:5","topic-ids":{"events":5},"seq":1,"snapshot-id":"1","sequence-number":1}'
     errorOf('CORRUPT_LEDGER', () => history.read())
+  })
+
+  it('tells where it was moved to, what was passed over, and where it was before', () => {
+    const history = new History()
+    history.topicIds = new Map([['events', 'a']])
+    const first = history.commit(range(0, 0, 5), range(1, 0, 3))
+    const moved = history.move('events:0:9,events:1:3,events:2:4')
+    expect(position(history)).toBe('2: events:0:9,events:1:3,events:2:4')
+    history.commit(range(0, 9, 10))
+    const restarted = history.move('')
+    expect([...history.read().topicIds]).toEqual([])
+    history.topicIds = new Map([['events', 'b']])
+    history.commit(range(0, 0, 2))
+    expect(position(history)).toBe('5: events:0:2')
+    const report = verifyLedger({ name: 'x.t', metadata: history.metadata })
+    expect(report).toMatchObject({
+      ok: true,
+      streams: [{ commits: 5, complete: true, offsets: 11 }],
+    })
+    expect(report.streams[0]?.skipped).toEqual([range(0, 5, 9), range(2, 0, 4)])
+    // Set back: the topic of before the restart is the one that its position is of.
+    const { properties } = history
+    for (const [current, at, ids] of [
+      [restarted, '4: ', []],
+      [moved, '2: events:0:9,events:1:3,events:2:4', [['events', 'a']]],
+      [first, '1: events:0:5,events:1:3', [['events', 'a']]],
+    ] as const) {
+      Object.assign(history.properties, properties)
+      history.current = current
+      expect(position(history)).toBe(at)
+      expect([...history.read().topicIds]).toEqual(ids)
+    }
   })
 
   it('is refused, with both positions, where the way back is lost', () => {

@@ -141,6 +141,12 @@ export class MemorySource implements StreamSource {
         })
         return take()
       },
+      nextOffsets: () =>
+        Position.of(
+          next.flatMap((offset, partition) =>
+            member?.reads(partition) === false ? [] : [{ topic: this.topic, partition, offset }],
+          ),
+        ),
       endOffsets: () =>
         Promise.resolve(
           Position.of(

@@ -5,10 +5,14 @@ import { systemRuntime } from '../../src/core/runtime.ts'
 import { MemoryStore } from '../../src/io/memory.ts'
 import {
   KeyedState,
+  type SourceOpenOptions,
+  type SourceReader,
   type StreamBatch,
   type StreamEvent,
+  type StreamOptions,
   type StreamTransaction,
   stream,
+  type Trigger,
 } from '../../src/stream/index.ts'
 import { errorOf, rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
@@ -135,6 +139,123 @@ describe('a stream', () => {
     await run.done
     expect({ tries, most }).toEqual({ tries: 3, most: 1 })
     expect(await (await lake.table(RAW)).scan().count()).toBe(100)
+  })
+
+  it('waits for changes that the batch function has not waited for', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 100)
+    async function* slow(batch: StreamBatch) {
+      for (const { partition, offset } of batch.records()) {
+        await systemRuntime.sleep(1)
+        yield { source_partition: partition, source_offset: offset }
+      }
+    }
+    const functions: StreamOptions['foreachBatch'][] = [
+      (batch, tx) => void tx.append(RAW, slow(batch)),
+      async (batch, tx) => {
+        await Promise.resolve()
+        void tx.append(RAW, slow(batch)).then(() => tx.upsert(TOTALS, []))
+      },
+    ]
+    for (const [i, foreachBatch] of functions.entries()) {
+      const id = `late-${i}`
+      await stream(options(lake, source, { id, foreachBatch })).done
+      expect(await (await lake.table(RAW)).scan().count()).toBe(100 * (i + 1))
+    }
+  })
+
+  it('commits nothing of a batch of which a change failed that nobody waited for', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 100)
+    const bad = [{ source_partition: 'none' }] as never
+    const unhandled: unknown[] = []
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', onUnhandled)
+    try {
+      for (const foreachBatch of [
+        (_: StreamBatch, tx: StreamTransaction) => void tx.append(RAW, bad),
+        async (_: StreamBatch, tx: StreamTransaction) => {
+          void tx.append(RAW, bad)
+          await systemRuntime.sleep(50)
+        },
+        async (_: StreamBatch, tx: StreamTransaction) => {
+          void tx.append('x.none', [])
+          await systemRuntime.sleep(50)
+        },
+      ]) {
+        const { done } = stream(options(lake, source, { foreachBatch }))
+        await expect(done).rejects.toMatchObject({ name: 'FloeError' })
+      }
+      await systemRuntime.sleep(10)
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', onUnhandled)
+    }
+    expect((await lake.table(RAW)).metadata.snapshots).toEqual([])
+    // What the function has looked at is its own matter: rows that are refused may go elsewhere.
+    const elsewhere = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await tx
+        .append(RAW, bad)
+        .catch(() => tx.upsert(TOTALS, [{ key: 'refused', count: batch.rows, sum: 0 }]))
+    }
+    await stream(options(lake, source, { foreachBatch: elsewhere })).done
+    expect(await (await lake.table(TOTALS)).scan().toArray()).toMatchObject([{ count: 100n }])
+  })
+
+  it('fails with what a batch function throws that is none of promises', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 10)
+    const foreachBatch = (): void => {
+      throw new Error('the job is broken')
+    }
+    await expect(stream(options(lake, source, { foreachBatch })).done).rejects.toThrow(
+      'the job is broken',
+    )
+  })
+
+  it('does not wait for a partition of which every record has been removed', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    fill(source, 0, 30)
+    source.firstOffsets[1] = 10
+    const started = systemRuntime.monotonicMs()
+    expect(await stream(options(lake, source)).done).toMatchObject({ rows: 20 })
+    expect(systemRuntime.monotonicMs() - started).toBeLessThan(30_000)
+  })
+
+  it('ends in time where the source does not answer', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const hangs = (name: 'endOffsets' | 'committed', trigger: Trigger): StreamOptions => {
+      const source = new MemorySource(3)
+      fill(source, 0, 10)
+      const open = async (how: SourceOpenOptions): Promise<SourceReader> => {
+        const reader = await source.open(how)
+        return { ...reader, [name]: () => new Promise(() => undefined) }
+      }
+      return options(lake, source, {
+        id: name,
+        source: { name: 'hanging', open },
+        trigger,
+        stopTimeoutMs: 50,
+      })
+    }
+    for (const run of [
+      stream(hangs('endOffsets', { availableNow: true })),
+      stream(hangs('committed', { intervalMs: 100 })),
+    ]) {
+      await systemRuntime.sleep(500)
+      const started = systemRuntime.monotonicMs()
+      await run.stop()
+      expect(systemRuntime.monotonicMs() - started).toBeLessThan(10_000)
+    }
   })
 
   it('takes batches by bytes, and one record that is larger alone', async () => {
@@ -510,6 +631,8 @@ describe('a stream', () => {
     for (const [name, more] of [
       ['id', { id: 'a b' }],
       ['trigger.intervalMs', { trigger: { intervalMs: 10 } }],
+      ['trigger', { trigger: {} as never }],
+      ['trigger', { trigger: { avaliableNow: true } as never }],
       ['maxBatchRows', { maxBatchRows: 0 }],
       ['tables', { tables: [] }],
       ['expire.keepLast', { expire: { keepLast: 0 } }],

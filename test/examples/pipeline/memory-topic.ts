@@ -54,6 +54,8 @@ export class MemoryTopic implements EventSink, StreamSource {
         if (this.failure !== undefined) throw this.failure
         return take()
       },
+      nextOffsets: () =>
+        Position.of(next.map((offset, partition) => ({ topic: TOPIC, partition, offset }))),
       endOffsets: () =>
         Promise.resolve(
           Position.of(

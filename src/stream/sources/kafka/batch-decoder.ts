@@ -343,7 +343,7 @@ export class BatchDecoder {
     return this.#refused(
       offset,
       'CORRUPT_RECORDS',
-      `is damaged: ${why}. Nothing is skipped; restore the partition from another replica, or start the stream behind the damage on purpose`,
+      `is damaged: ${why}. Nothing is skipped; restore the partition from another replica, or have moveStream pass over the damage`,
       cause,
     )
   }

@@ -240,7 +240,7 @@ export function outOfRange(
       : 'the topic was deleted and made anew, or a broker has lost records'
   return new FloeError(
     'OFFSET_OUT_OF_RANGE',
-    `Cannot go on reading Kafka topic ${JSON.stringify(topic)}, partition ${partition} at offset ${offset}: its broker has offsets ${first} to ${end} (${why}). Nothing is skipped; decide what to do with the missing records and set the stream's position on purpose`,
+    `Cannot go on reading Kafka topic ${JSON.stringify(topic)}, partition ${partition} at offset ${offset}: its broker has offsets ${first} to ${end} (${why}). Nothing is skipped. Once it is decided what to do with the records that are missing, moveStream has the stream go on from a later offset`,
     { context: { topic, partition, offset, firstOffset: first, endOffset: end } },
   )
 }

@@ -227,6 +227,14 @@ export class KafkaReader implements SourceReader {
     return held.map(({ chunk }) => chunk)
   }
 
+  nextOffsets(): Position {
+    const next: PartitionOffset[] = []
+    for (const [key, { topic, partition, startOffset }] of this.#readings) {
+      next.push({ topic, partition, offset: Math.max(startOffset, this.#given.get(key) ?? 0) })
+    }
+    return Position.of(next)
+  }
+
   async endOffsets(): Promise<Position> {
     this.#checkOpen()
     const partitions = [...this.#readings.values()]
@@ -518,7 +526,7 @@ export class KafkaReader implements SourceReader {
         this.fail(
           new FloeError(
             'CORRUPT_RECORDS',
-            `Cannot read from ${where}: its broker says that the records there are damaged. Nothing is skipped; restore the partition from another replica`,
+            `Cannot read from ${where}: its broker says that the records there are damaged. Nothing is skipped; restore the partition from another replica, or have moveStream pass over the damage`,
             { context },
           ),
         )

@@ -16,6 +16,8 @@ export interface RawPiece {
 export class PartitionReading {
   readonly topic: string
   readonly partition: number
+  /** Where it was begun. */
+  readonly startOffset: number
   /** Asked for next. */
   fetchOffset: number
   /** Decoded next: where the last chunk ended. */
@@ -35,6 +37,7 @@ export class PartitionReading {
   constructor(topic: string, partition: number, offset: number) {
     this.topic = topic
     this.partition = partition
+    this.startOffset = offset
     this.fetchOffset = offset
     this.decodeOffset = offset
   }

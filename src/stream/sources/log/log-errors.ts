@@ -19,7 +19,7 @@ export function corruptRecords(
   const { topic, partition } = where
   return new FloeError(
     'CORRUPT_RECORDS',
-    `The record at offset ${offset} of ${topic}:${partition} is damaged: byte ${position} of ${file} begins no record whose checksum fits. Nothing is skipped: restore the file, or go on from a later offset`,
+    `The record at offset ${offset} of ${topic}:${partition} is damaged: byte ${position} of ${file} begins no record whose checksum fits. Nothing is skipped: restore the file, or have moveStream pass over it, up to the first offset of a later file`,
     { context: { topic, partition, offset, file, position } },
   )
 }
@@ -32,7 +32,7 @@ export function offsetOutOfRange(
   const { topic, partition } = where
   return new FloeError(
     'OFFSET_OUT_OF_RANGE',
-    `Cannot read ${topic}:${partition} from offset ${offset}: ${why}. Decide what to do with the records that are missing before the stream goes on`,
+    `Cannot read ${topic}:${partition} from offset ${offset}: ${why}. Nothing is skipped. Once it is decided what to do with the records that are missing, moveStream has the stream go on from a later offset`,
     { context: { topic, partition, offset } },
   )
 }

@@ -147,6 +147,10 @@ class LogReader implements SourceReader {
     }
   }
 
+  nextOffsets(): Position {
+    return Position.of(this.#partitions)
+  }
+
   async endOffsets(): Promise<Position> {
     this.#ensureOpen()
     const ends = []
