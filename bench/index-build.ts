@@ -67,6 +67,7 @@ async function open(): Promise<{ env: Environment; catalog: VersionedObjectCatal
     pool: openParquetPool({ limits, runtime }),
     ...newCaches(),
     canonicalPath: (path) => path,
+    checkPath: () => undefined,
   }
   const options = { store, location, runtime, limits, readOnly: false }
   return { env, catalog: await VersionedObjectCatalog.open(options) }

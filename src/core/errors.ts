@@ -56,6 +56,7 @@ export const ERROR_CODES = {
   NULL_SEQUENCE: 'invalid-argument',
   DUPLICATE_SOURCE_KEY: 'invalid-argument',
   DUPLICATE_TARGET_KEY: 'invalid-argument',
+  BATCH_FUNCTION_FAILED: 'invalid-argument',
   PATH_OUTSIDE_ROOT: 'invalid-data',
   BAD_JSON: 'invalid-data',
   BAD_METADATA: 'invalid-data',

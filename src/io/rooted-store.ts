@@ -96,6 +96,11 @@ export class RootedStore implements ObjectStore {
     return comparable(this.#map(path))
   }
 
+  /** @throws PATH_OUTSIDE_ROOT for a path of the metadata that is not below a root; links are followed when files are reached */
+  checkPath(path: string): void {
+    checkInside(this.#map(path), this.#roots)
+  }
+
   #map(path: string): string {
     const rule = this.#mapping.find(([from]) => path.startsWith(from))
     return rule === undefined ? path : rule[1] + path.slice(rule[0].length)

@@ -2,6 +2,7 @@
  * Sets a stream to another position, on purpose: where its source has lost records or they are damaged, nothing else makes
  * it go on. The tables' ledgers say what was passed over. streaming.md §5, 12, 21 and 22.
  */
+import { checkOptions } from '../core/check-options.ts'
 import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import { type LedgerState, moveAdditions, readLedger } from './ledger.ts'
@@ -44,6 +45,14 @@ export interface MovedTable {
  *   CORRUPT_LEDGER; STREAM_CONFLICT if a runner goes on meanwhile; COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN, ABORTED
  */
 export async function moveStream(options: MoveStreamOptions): Promise<MovedStream> {
+  checkOptions('moveStream', options, {
+    lake: true,
+    id: true,
+    to: true,
+    restart: true,
+    tables: true,
+    signal: true,
+  })
   const { lake, id } = options
   const to = [...(options.to ?? [])]
   const restart = options.restart ?? []

@@ -1,4 +1,6 @@
 /** The options of a stream, with their defaults and limits. */
+import { constants } from 'node:os'
+import { checkOptions, type OptionNames } from '../core/check-options.ts'
 import { FloeError } from '../core/errors.ts'
 import { NO_RECORDER, type Recorder } from '../core/metrics.ts'
 import { type Runtime, systemRuntime } from '../core/runtime.ts'
@@ -73,9 +75,34 @@ const MIB = 1024 * 1024
 /** More would not fit into one column of bytes. */
 const MAX_BATCH_BYTES = 1024 * MIB
 
+const NAMES: OptionNames<StreamOptions> = {
+  lake: true,
+  id: true,
+  source: true,
+  foreachBatch: true,
+  trigger: true,
+  tables: true,
+  backfill: true,
+  maxBatchRows: true,
+  maxBatchBytes: true,
+  bufferBytes: true,
+  maxRecordBytes: true,
+  expire: true,
+  retryTimeoutMs: true,
+  stopTimeoutMs: true,
+  stopOn: true,
+  signal: true,
+  onProgress: true,
+  onEvent: true,
+  recorder: true,
+  runtime: true,
+}
+
 /** @throws BAD_ARGUMENT naming the option */
 export function resolveOptions(options: StreamOptions): ResolvedOptions {
-  if (!/^[A-Za-z0-9_-]{1,100}$/.test(options.id)) {
+  checkOptions('stream', options, NAMES)
+  checkParts(options)
+  if (typeof options.id !== 'string' || !/^[A-Za-z0-9_-]{1,100}$/.test(options.id)) {
     throw bad('id', `${JSON.stringify(options.id)} is none: letters, digits, _ and - make one`)
   }
   const trigger = options.trigger ?? { intervalMs: 10_000 }
@@ -106,16 +133,35 @@ export function resolveOptions(options: StreamOptions): ResolvedOptions {
   }
 }
 
-/** Callers without types may have misspelt it. */
+/** Callers without types may have left out or mistaken what has no default. */
+function checkParts({ lake, source, foreachBatch, stopOn }: StreamOptions): void {
+  if (typeof lake?.transaction !== 'function') throw bad('lake', 'it has to be what openLake gives')
+  if (typeof source?.open !== 'function') {
+    throw bad('source', 'it has to be a source, such as logSource or kafkaSource give')
+  }
+  if (typeof foreachBatch !== 'function') throw bad('foreachBatch', 'it has to be a function')
+  const unknown = stopOn?.find((name) => !Object.hasOwn(constants.signals, name))
+  if (unknown !== undefined) throw bad('stopOn', `there is no signal ${JSON.stringify(unknown)}`)
+}
+
 function checkTrigger(trigger: Trigger): void {
+  if (typeof trigger !== 'object' || trigger === null || Object.keys(trigger).length !== 1) {
+    throw bad('trigger', TRIGGERS)
+  }
   if ('intervalMs' in trigger) whole('trigger.intervalMs', trigger.intervalMs, 100, 86_400_000)
   else if (!('availableNow' in trigger || 'once' in trigger)) {
-    throw bad('trigger', 'it is intervalMs with a number, availableNow: true or once: true')
+    throw bad('trigger', TRIGGERS)
   }
 }
 
+const TRIGGERS = 'it is one of { intervalMs: … }, { availableNow: true } and { once: true }'
+
 function resolveExpiry(expire: StreamOptions['expire']): ResolvedOptions['expire'] {
   if (expire === false) return false
+  if (expire !== undefined && typeof expire !== 'object') {
+    throw bad('expire', 'it is false or { keepLast, olderThanMs }')
+  }
+  checkOptions('expire', expire ?? {}, { keepLast: true, olderThanMs: true })
   const { keepLast, olderThanMs } = expire ?? {}
   return {
     keepLast: whole('expire.keepLast', keepLast ?? DEFAULT_EXPIRY.keepLast, 1, 1_000_000),

@@ -12,7 +12,13 @@ import { StreamBatch } from './batch.ts'
 import { expiryUpdates } from './expiry.ts'
 import { ledgerAdditions, readLedger } from './ledger.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import { type OffsetRange, type PartitionOffset, type Position, partitionKey } from './position.ts'
+import {
+  type OffsetRange,
+  type PartitionOffset,
+  type Position,
+  partitionKey,
+  rangesToText,
+} from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
 import { SharedPartitions } from './shared-partitions.ts'
 import type { SourceReader } from './source.ts'
@@ -42,8 +48,9 @@ export interface StreamRun {
 
 /**
  * Starts a stream.
- * @throws BAD_ARGUMENT for options. `done` rejects with NO_SUCH_TABLE, CORRUPT_LEDGER, STREAM_CONFLICT, what the source and
- *   the batch function fail with, and what commits fail with for longer than retryTimeoutMs.
+ * @throws BAD_ARGUMENT for options. `done` rejects with NO_SUCH_TABLE, CORRUPT_LEDGER, STREAM_CONFLICT, what the source fails
+ *   with, BATCH_FUNCTION_FAILED (its `cause` is what the batch function threw, its context has the ranges), errors of floe
+ *   that it passes on, and what commits fail with for longer than retryTimeoutMs.
  */
 export function stream(options: StreamOptions): StreamRun {
   const runner = new Runner(resolveOptions(options))
@@ -473,7 +480,12 @@ class Runner {
   }
 
   async #write(batch: StreamBatch, tx: StreamTransaction): Promise<void> {
-    await this.#o.foreachBatch(batch, tx)
+    try {
+      await this.#o.foreachBatch(batch, tx)
+    } catch (error) {
+      // floe's own say what to do, and whether it may pass.
+      throw isFloeError(error) ? error : batchFunctionFailed(this.#o.id, batch, error)
+    }
     await tx.settle()
   }
 
@@ -593,6 +605,16 @@ class Runner {
 function snapshotsOf({ tables }: TransactionResult): ReadonlyMap<string, bigint> {
   const made = tables.filter((t) => t.snapshotId !== null)
   return new Map(made.map((t) => [t.table, t.snapshotId as bigint]))
+}
+
+/** The program's own: where it was tells which records to look at. */
+function batchFunctionFailed(id: string, batch: StreamBatch, cause: unknown): FloeError {
+  const ranges = rangesToText(batch.ranges).slice(0, 500)
+  return new FloeError(
+    'BATCH_FUNCTION_FAILED',
+    `The batch function of the stream "${id}" failed for the records ${ranges}: ${cause instanceof Error ? cause.message : String(cause)}. Nothing of the batch was committed, and a new start comes to the same records: correct the function, or have it put records that it cannot read elsewhere`,
+    { context: { stream: id, ranges }, cause },
+  )
 }
 
 function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {

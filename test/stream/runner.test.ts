@@ -206,6 +206,28 @@ describe('a stream', () => {
     expect(await (await lake.table(TOTALS)).scan().toArray()).toMatchObject([{ count: 100n }])
   })
 
+  it('names the records for which the batch function failed', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3)
+    source.push(1, { key: 'a', value: '{"page":"home"' })
+    const foreachBatch = (batch: StreamBatch): void => {
+      for (const { value } of batch.records()) JSON.parse(String(value))
+    }
+    const error = await rejectionOf(
+      'BATCH_FUNCTION_FAILED',
+      stream(options(lake, source, { foreachBatch })).done,
+    )
+    expect(error.context).toEqual({ stream: 'test', ranges: 'events:1:0-1' })
+    expect(error.cause).toBeInstanceOf(SyntaxError)
+    // What floe refuses keeps its code.
+    const refused = (_: StreamBatch, tx: StreamTransaction) => tx.append(RAW, [{ no: 1 }] as never)
+    await rejectionOf(
+      'UNKNOWN_COLUMN',
+      stream(options(lake, source, { foreachBatch: refused })).done,
+    )
+  })
+
   it('fails with what a batch function throws that is none of promises', async () => {
     const lake = await memoryLake()
     await tables(lake)

@@ -23,6 +23,7 @@ export function partitionSpecFromText(
   schema: Schema,
   specId = 0,
 ): PartitionSpec {
+  checkTerms('partitionBy', terms, 'BAD_PARTITION_SPEC')
   const fields = terms.map((term, i): PartitionField => {
     const { column, transform, name } = parseTerm(term, 'BAD_PARTITION_SPEC')
     const sourceId = schema.requireByName(column).field.id
@@ -34,12 +35,23 @@ export function partitionSpecFromText(
   return spec
 }
 
+/** Callers without types may give one text in place of a list. */
+function checkTerms(
+  option: string,
+  terms: readonly string[],
+  code: 'BAD_PARTITION_SPEC' | 'BAD_SORT_ORDER',
+): void {
+  if (Array.isArray(terms) && terms.every((term) => typeof term === 'string')) return
+  throw new FloeError(code, `${option} has to be a list of texts, such as ['region']`)
+}
+
 /** Sort order from texts such as `ts desc nulls last` or `bucket(16, id)`. @throws BAD_SORT_ORDER, NO_SUCH_COLUMN */
 export function sortOrderFromText(
   terms: readonly string[],
   schema: Schema,
   orderId = 1,
 ): SortOrder {
+  checkTerms('sortBy', terms, 'BAD_SORT_ORDER')
   const fields = terms.map((term): SortField => {
     const match = /^(.*?)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$/i.exec(term.trim())
     const { column, transform } = parseTerm(match?.[1] ?? term, 'BAD_SORT_ORDER')

@@ -4,6 +4,7 @@
  *
  * A column is required unless it is wrapped in `t.optional(…)`. Field ids are assigned when a table is created.
  */
+import { checkOptions } from '../../core/check-options.ts'
 import { FloeError } from '../../core/errors.ts'
 import { Schema } from './schema.ts'
 import type { NestedField, PrimitiveType, Type } from './types.ts'
@@ -146,6 +147,10 @@ export function schema<const C extends Columns>(
   columns: C,
   options: { readonly key?: readonly (keyof C & string)[] } = {},
 ): SchemaLiteral<C> {
+  checkOptions('schema', options, { key: true })
+  if (!Array.isArray(options.key ?? [])) {
+    throw new FloeError('BAD_SCHEMA', 'The key of a schema is a list of names of columns')
+  }
   for (const name of options.key ?? []) {
     if (!Object.hasOwn(columns, name)) {
       throw new FloeError('BAD_SCHEMA', `The key column "${name}" is not a column of the schema`)
@@ -156,9 +161,22 @@ export function schema<const C extends Columns>(
 
 /** The schema of a literal with fresh field ids from 1 on: all columns of a level before the next level. */
 export function assignFreshIds(literal: SchemaLiteral, schemaId = 0): Schema {
+  if (typeof literal?.columns !== 'object' || !Array.isArray(literal.key)) {
+    throw new FloeError('BAD_SCHEMA', 'A schema is what schema({ … }) gives, or a Schema')
+  }
   let next = 1
   const structFields = (columns: Columns): NestedField[] => {
     const entries = Object.entries(columns)
+    for (const [name, column] of entries) {
+      if (typeof column?.shape === 'object') continue
+      throw new FloeError(
+        'BAD_SCHEMA',
+        `The column "${name}" has no type: give it one of t, such as t.long()`,
+        {
+          context: { column: name },
+        },
+      )
+    }
     const ids = entries.map(() => next++)
     return entries.map(([name, column], i) => ({
       id: ids[i] as number,

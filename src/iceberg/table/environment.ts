@@ -16,6 +16,8 @@ export interface Environment extends Caches {
   readonly pool: ParquetPool
   /** A form of file paths in which those of one file are equal, whatever scheme or prefix metadata has for it. */
   readonly canonicalPath: (path: string) => string
+  /** @throws PATH_OUTSIDE_ROOT for a path that files may not be in */
+  readonly checkPath: (path: string) => void
   /** Upserts, for lakes that were opened with an engine for them. */
   readonly upserts?: UpsertSource | undefined
 }

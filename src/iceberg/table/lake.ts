@@ -1,4 +1,5 @@
 /** Opening lakes and tables: the entry points of the library. */
+import { checkChoice, checkOptions, type OptionNames } from '../../core/check-options.ts'
 import { FloeError } from '../../core/errors.ts'
 import { type Limits, resolveLimits } from '../../core/limits.ts'
 import { type Runtime, systemRuntime, uuidV4 } from '../../core/runtime.ts'
@@ -30,7 +31,7 @@ import { Table } from './table.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
 import { Transaction, type TransactionOptions } from './transaction.ts'
 import type { UpsertEngine } from './upsert-engine.ts'
-import { checkWriteProperties } from './write/write-properties.ts'
+import { checkPaths, checkWriteProperties } from './write/write-properties.ts'
 
 export interface OpenOptions {
   /** Bounds on memory, sizes and concurrency; see docs/limits.md. */
@@ -58,6 +59,23 @@ export interface LakeOptions extends OpenOptions {
   readonly roots?: readonly string[] | undefined
 }
 
+const OPEN_OPTIONS: OptionNames<OpenOptions> = {
+  limits: true,
+  workers: true,
+  workerUrl: true,
+  s3: true,
+  store: true,
+  runtime: true,
+}
+
+const LAKE_OPTIONS: OptionNames<LakeOptions> = {
+  ...OPEN_OPTIONS,
+  durability: true,
+  readOnly: true,
+  create: true,
+  roots: true,
+}
+
 export interface CreateTableOptions {
   /** Partition fields: `region`, `day(ts)`, `bucket(16, id)`, `truncate(4, item)` … */
   readonly partitionBy?: readonly string[] | undefined
@@ -74,6 +92,16 @@ export interface CreateTableOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const CREATE_OPTIONS: OptionNames<CreateTableOptions> = {
+  partitionBy: true,
+  sortBy: true,
+  formatVersion: true,
+  properties: true,
+  location: true,
+  ifNotExists: true,
+  signal: true,
+}
+
 /**
  * Opens a lake, and makes it if there is none: a folder with tables and the catalog that names them.
  * @param location an absolute or relative path, or a URI: `file:///data/lake`, `s3://bucket/lake`, `memory://test`.
@@ -84,6 +112,8 @@ export async function openLake(
   options: LakeOptions = {},
   engines: Engines = {},
 ): Promise<Lake> {
+  checkOptions('openLake', options, LAKE_OPTIONS)
+  checkChoice('durability', options.durability, ['fsync', 'os'])
   const runtime = options.runtime ?? systemRuntime
   const limits = resolveLimits(options.limits)
   const root = parseLocation(location, process.cwd())
@@ -138,6 +168,7 @@ export async function openTable(
   metadataLocation: string,
   options: OpenTableOptions = {},
 ): Promise<Table> {
+  checkOptions('openTable', options, { ...OPEN_OPTIONS, roots: true, pathMapping: true })
   const runtime = options.runtime ?? systemRuntime
   const limits = resolveLimits(options.limits)
   const location = parseLocation(metadataLocation, process.cwd())
@@ -204,12 +235,14 @@ export class Lake {
     options: CreateTableOptions = {},
   ): Promise<Table<RowOf<S>, InputOf<S>>> {
     this.#checkOpen()
+    checkOptions('createTable', options, CREATE_OPTIONS)
     const identifier = parseIdentifier(name)
     const resolved = schema instanceof Schema ? schema : assignFreshIds(schema)
     const location =
       options.location === undefined
         ? this.#catalog.defaultTableLocation(identifier)
         : parseLocation(options.location, process.cwd())
+    checkPaths(this.#env, options.properties ?? {})
     const updates = createUpdates(resolved, options, location, uuidV4(this.#env.runtime))
     const change: StagedChange = {
       identifier,
@@ -315,7 +348,7 @@ export type RowOf<S> = S extends SchemaLiteral ? InferRow<S> : Row
 export type InputOf<S> = S extends SchemaLiteral ? InferInput<S> : Record<string, unknown>
 
 function openEnvironment(
-  store: ObjectStore,
+  store: RootedStore | ObjectStore,
   runtime: Runtime,
   limits: Limits,
   options: OpenOptions & Engines,
@@ -332,6 +365,9 @@ function openEnvironment(
     }),
     ...newCaches(),
     canonicalPath: comparable,
+    checkPath: (path) => {
+      if (store instanceof RootedStore) store.checkPath(path)
+    },
   }
   const { upsertEngine } = options
   return upsertEngine === undefined ? env : withUpserts(env, upsertEngine)

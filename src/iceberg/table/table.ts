@@ -2,6 +2,7 @@
  * A handle on one version of a table. Scans read that version, whatever others commit meanwhile. A commit made
  * through the handle moves it to the version that it made; `refresh()` gives a new handle on the latest.
  */
+import { checkOptions, type OptionNames } from '../../core/check-options.ts'
 import { FloeError } from '../../core/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { identifierText } from '../catalog/identifier.ts'
@@ -27,6 +28,17 @@ import {
 import { type AppendProgress, type StageDeleteOptions, Transaction } from './transaction.ts'
 import { recordedOutcome, type UpsertOptions, type UpsertOutcome } from './upsert-engine.ts'
 import type { AppendInput } from './write/input.ts'
+
+const SCAN_OPTIONS: OptionNames<ScanOptions> = {
+  select: true,
+  where: true,
+  limit: true,
+  batchRows: true,
+  signal: true,
+  snapshotId: true,
+  ref: true,
+  asOf: true,
+}
 
 export interface AppendOptions {
   /** Properties for the snapshot's summary, beside floe's own. */
@@ -149,6 +161,7 @@ export class Table<R = Row, I = Record<string, unknown>> {
 
   /** A scan of this version, or of an older snapshot. @throws see {@link TableScan} */
   scan(options: ScanOptions = {}): TableScan<R> {
+    checkOptions('scan', options, SCAN_OPTIONS)
     return new TableScan<R>(this.#env, this.#state, options)
   }
 

@@ -29,7 +29,7 @@ import { currentSnapshot, noSuchTable, readTableState, type TableState } from '.
 import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
-import { checkWriteProperties } from './write/write-properties.ts'
+import { checkPaths, checkWriteProperties } from './write/write-properties.ts'
 
 export interface TransactionOptions {
   /**
@@ -223,7 +223,8 @@ export class Transaction {
 
   /**
    * Stages table properties to set.
-   * @throws NO_SUCH_TABLE; BAD_ARGUMENT for `format-version` and for values that cannot be honoured; UNSUPPORTED_CODEC
+   * @throws NO_SUCH_TABLE; BAD_ARGUMENT for `format-version` and for values that cannot be honoured; UNSUPPORTED_CODEC;
+   *   PATH_OUTSIDE_ROOT for a place that the lake may not write to
    */
   async setProperties(
     table: TableReference,
@@ -234,6 +235,7 @@ export class Transaction {
     }
     const texts = Object.fromEntries(Object.entries(updates).map(([k, v]) => [k, String(v)]))
     checkWriteProperties(texts)
+    checkPaths(this.#env, texts)
     const stage = await this.#stage(table)
     for (const [key, value] of Object.entries(texts)) {
       stage.propertyUpdates[key] = value

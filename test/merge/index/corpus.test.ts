@@ -63,6 +63,7 @@ async function open(id: string): Promise<{ env: Environment; state: TableState }
     pool: inProcessPool({ limits, runtime }),
     ...newCaches(),
     canonicalPath: (path) => store.canonicalPath(path),
+    checkPath: () => undefined,
   }
   const identifier = { namespace: [], name: id }
   return {

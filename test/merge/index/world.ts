@@ -87,6 +87,7 @@ export class World {
       pool: inProcessPool({ limits, runtime }),
       ...newCaches(),
       canonicalPath: (path) => path,
+      checkPath: () => undefined,
     }
     const location = 'memory://lake'
     const catalog = await VersionedObjectCatalog.open({

@@ -1,5 +1,6 @@
 /** What `kafkaSource` is given. */
 import type { KafkaConfig } from 'kafkajs'
+import { checkOptions, type OptionNames } from '../../../core/check-options.ts'
 import { FloeError } from '../../../core/errors.ts'
 import type { KafkaCodec, KafkaCodecName } from './codecs.ts'
 
@@ -74,16 +75,38 @@ export interface ResolvedOptions {
 
 const MIB = 1024 * 1024
 
+const NAMES: OptionNames<KafkaSourceOptions> = {
+  brokers: true,
+  topics: true,
+  groupId: true,
+  assignment: true,
+  clientId: true,
+  ssl: true,
+  sasl: true,
+  client: true,
+  codecs: true,
+  maxBatchBytes: true,
+  unavailableAfterMs: true,
+  metadataMaxAgeMs: true,
+  sessionTimeoutMs: true,
+  rebalanceTimeoutMs: true,
+  onWarning: true,
+}
+
 /** @throws BAD_ARGUMENT */
 export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
+  checkOptions('kafkaSource', options, NAMES)
   const { assignment: wanted = { ordinal: 0, of: 1 } } = options
   const assignment = wanted === 'group' ? undefined : wanted
   const topics = [
-    ...new Set(typeof options.topics === 'string' ? [options.topics] : options.topics),
+    ...new Set(typeof options.topics === 'string' ? [options.topics] : (options.topics ?? [])),
   ]
   if (topics.length === 0) throw bad('`topics` names none')
   if (topics.some((topic) => !/^[a-zA-Z0-9._-]{1,249}$/.test(topic))) {
     throw bad(`${JSON.stringify(topics)} has names that Kafka has no topics of`)
+  }
+  if (!Array.isArray(options.brokers) || !options.brokers.every((b) => typeof b === 'string')) {
+    throw bad('`brokers` has to be a list of addresses')
   }
   if (options.brokers.length === 0) throw bad('`brokers` names none')
   const brokers = options.brokers.map((broker) => broker.trim())
@@ -91,7 +114,9 @@ export function resolveOptions(options: KafkaSourceOptions): ResolvedOptions {
   if (address !== undefined) {
     throw bad(`${JSON.stringify(address)} in \`brokers\` is no address: give HOST:PORT`)
   }
-  if (options.groupId === '') throw bad('`groupId` is empty')
+  if (typeof options.groupId !== 'string' || options.groupId === '') {
+    throw bad('`groupId` names no group')
+  }
   if (
     assignment !== undefined &&
     !(

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { checkChoice, checkOptions } from '../../../core/check-options.ts'
 import { FloeError } from '../../../core/errors.ts'
 import { type Runtime, systemRuntime } from '../../../core/runtime.ts'
 import type { Durability } from '../../../io/store.ts'
@@ -30,9 +31,11 @@ export interface LogOptions {
 
 /**
  * Opens a log; its folder is made if there is none.
- * @throws STORE_UNAVAILABLE, PERMISSION_DENIED, STORE_FULL
+ * @throws BAD_ARGUMENT, STORE_UNAVAILABLE, PERMISSION_DENIED, STORE_FULL
  */
 export async function openLog(folder: string, options: LogOptions = {}): Promise<EmbeddedLog> {
+  checkOptions('openLog', options, { durability: true, runtime: true })
+  checkChoice('durability', options.durability, ['fsync', 'os'])
   const path = resolve(folder)
   try {
     await mkdir(path, { recursive: true })

@@ -1,5 +1,6 @@
 /** Topics of an embedded log as a source of streams. */
 import { resolve } from 'node:path'
+import { checkOptions } from '../../../core/check-options.ts'
 import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import { Position } from '../../position.ts'
 import type { RecordChunk } from '../../record-chunk.ts'
@@ -27,8 +28,9 @@ const CHECK_MS = 1000
 
 /** @throws BAD_ARGUMENT */
 export function logSource(options: LogSourceOptions): StreamSource {
+  checkOptions('logSource', options, { log: true, folder: true, topics: true })
   const { log, folder } = options
-  const topics = typeof options.topics === 'string' ? [options.topics] : [...options.topics]
+  const topics = typeof options.topics === 'string' ? [options.topics] : [...(options.topics ?? [])]
   if ((log === undefined) === (folder === undefined)) {
     throw badArgument('give either log or folder')
   }
