@@ -69,7 +69,7 @@ How long and how much
   --for TIME          how long to run: 500ms, 20s, 10m, 2h or forever (default ${d('for')}). Ctrl-C ends it before:
                       the batch under way is finished, then all is checked
   --rate N            events a second to generate; max for as many as go, 0 for none (default ${d('rate')})
-  --trigger TIME      how often a batch is committed, 100ms at least (default ${d('trigger')})
+  --trigger TIME      how often a batch is committed: 100ms to 24h (default ${d('trigger')})
 
 Where
   --lake DIR          folder of the lake; what is there is gone on with. Without it a folder for temporary files
@@ -128,13 +128,16 @@ export function readFlags(args: readonly string[]): Settings | undefined {
     },
     kafka: flags.kafka?.split(',').map((broker) => brokerOf(broker.trim())),
     log: flags.log ?? join(local, 'log'),
-    topic: flags.topic,
+    topic: topicOf(flags.topic, flags.kafka !== undefined),
     group: flags.group,
     partitions: whole('partitions', flags.partitions, 1, 10_000),
     rate:
       flags.rate === 'max' ? Number.POSITIVE_INFINITY : whole('rate', flags.rate, 0, 10_000_000),
-    forMs: flags.for === 'forever' ? Number.POSITIVE_INFINITY : time('for', flags.for, 1),
-    triggerMs: time('trigger', flags.trigger, 100),
+    forMs:
+      flags.for === 'forever'
+        ? Number.POSITIVE_INFINITY
+        : time('for', flags.for, 1, 24 * DAY_MS, '24 days'),
+    triggerMs: time('trigger', flags.trigger, 100, DAY_MS, '24 hours'),
     catalogPort:
       flags['catalog-port'] === 'off'
         ? undefined
@@ -167,13 +170,24 @@ function share(flag: string, text: string): number {
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const DAY_MS = 86_400_000
 
-function time(flag: string, text: string, leastMs: number): number {
+function time(flag: string, text: string, leastMs: number, mostMs: number, most: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
   const ms = Math.round(Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ''] ?? Number.NaN))
-  if (ms >= leastMs && ms <= 2 ** 31 - 1) return ms
+  if (ms >= leastMs && ms <= mostMs) return ms
   throw new UsageError(
-    `--${flag} ${text} is no time of ${leastMs} ms to 24 days: write 500ms, 20s, 10m or 2h`,
+    `--${flag} ${text} is no time of ${leastMs} ms to ${most}: write 500ms, 20s, 10m or 2h`,
+  )
+}
+
+/** As the log and Kafka have names: a dot in front is for Kafka alone, and two names are folders. */
+function topicOf(text: string, isKafka: boolean): string {
+  const isName = /^[a-zA-Z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$/.test(text)
+  if (isName && (isKafka || !text.startsWith('.'))) return text
+  const rest = isKafka ? '' : ', with no dot first'
+  throw new UsageError(
+    `--topic ${text} cannot name a topic: use up to 249 of a-z, A-Z, 0-9, ".", "_" and "-"${rest}`,
   )
 }
 

@@ -41,6 +41,11 @@ it.each([
   ['--rate fast', '--rate fast is no whole number'],
   ['--for 20', '--for 20 is no time'],
   ['--trigger 50ms', '--trigger 50ms is no time of 100 ms'],
+  ['--trigger 25h', '--trigger 25h is no time of 100 ms to 24 hours'],
+  ['--for 600h', '--for 600h is no time of 1 ms to 24 days'],
+  ['--topic a/b', '--topic a/b cannot name a topic'],
+  ['--topic .a', '--topic .a cannot name a topic'],
+  ['--kafka a:1 --topic ..', '--topic .. cannot name a topic'],
   ['--late 1.5', '--late 1.5 is no share'],
   ['--kafka localhost', '--kafka localhost is no broker'],
   ['--kafka a:1 --log /x', 'two places for one topic'],
@@ -49,6 +54,12 @@ it.each([
   ['--s3 bucket/prefix', 'is no location'],
 ])('refuses %s', (args, message) => {
   expect(() => readFlags(args.split(' '))).toThrow(message)
+})
+
+it('takes the names of topics that there are', () => {
+  expect(() => readFlags(['--topic', 'a b'])).toThrow('--topic a b cannot name a topic')
+  expect(readFlags(['--topic', 'a.b_c-1'])?.topic).toBe('a.b_c-1')
+  expect(readFlags('--kafka a:1 --topic .a'.split(' '))?.topic).toBe('.a')
 })
 
 it('explains every flag', () => {

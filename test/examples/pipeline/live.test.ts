@@ -1,5 +1,5 @@
 /** Generator, stream, tables and check together, and what the check finds when something is wrong. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BRONZE, bronzeBatches } from '../../../examples/pipeline/bronze.ts'
 import { checkPipeline } from '../../../examples/pipeline/check.ts'
 import { EventGenerator } from '../../../examples/pipeline/generator.ts'
@@ -12,6 +12,19 @@ import type { Lake } from '../../../src/index.ts'
 import { memoryLake } from '../../support/lakes.ts'
 import { chunkOf } from './chunks.ts'
 import { MemoryTopic } from './memory-topic.ts'
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** How many of the longest timers fire at once: so long a time passes in no other way here. */
+const longTimers = vi.hoisted(() => ({ toFire: 0, set: 0 }))
+vi.mock('node:timers/promises', async (original) => {
+  const { setTimeout: real } = await original<typeof import('node:timers/promises')>()
+  const setTimeout: typeof real = (ms, value, options) => {
+    const isLongest = ms === LONGEST_TIMER_MS
+    if (isLongest) longTimers.set++
+    return real(isLongest && longTimers.toFire-- > 0 ? 1 : ms, value, options)
+  }
+  return { setTimeout }
+})
 
 const NOW = Date.UTC(2026, 0, 15, 12)
 const never = new AbortController().signal
@@ -92,6 +105,21 @@ describe('runLive', () => {
     stop.abort()
     const result = await running
     expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+  })
+
+  it('goes on forever, also after the longest timer', async () => {
+    Object.assign(longTimers, { toFire: 2, set: 0 })
+    const lake = await memoryLake()
+    const stop = new AbortController()
+    const change = { forMs: Number.POSITIVE_INFINITY, signal: stop.signal }
+    let hasEnded = false
+    const running = runLive(liveOptions(lake, new MemoryTopic(1), change)).finally(() => {
+      hasEnded = true
+    })
+    while (longTimers.set < 3 && !hasEnded) await systemRuntime.sleep(5)
+    expect(hasEnded).toBe(false)
+    stop.abort()
+    await running
   })
 
   it('fails when the stream does', async () => {
