@@ -67,7 +67,7 @@ export interface VideoStates {
 
 export interface FoldCounts {
   folded: number
-  /** Without video, known type or time, or with a key that is not the video. */
+  /** Without video, known type or time, also that of the record, or with a key that is not the video. */
   ignored: number
   /** From the future. */
   ahead: number
@@ -126,7 +126,10 @@ class Fold {
     const mostAheadMicros = this.#settings.mostAheadMs * 1000
     let [folded, ignored, ahead] = [0, 0, 0]
     for (let row = 0; row < rows.numRows; row++) {
-      const isWhole = videos.has(row) && types.has(row) && times.has(row) && keys.has(row)
+      // Without the time of the record nothing says whether the event is from the future. A single one that is would make
+      // all others of its video look old for good, while one that is passed over is in Bronze, with a reason.
+      const hasTimes = times.has(row) && sourceTimes.has(row)
+      const isWhole = hasTimes && videos.has(row) && types.has(row) && keys.has(row)
       if (!isWhole || !isSameValue(videos, keys, row)) {
         ignored++
         continue

@@ -114,7 +114,7 @@ function report({ rows, bytes, batches, seconds, folded, checks }: LiveResult): 
   const n = (value: number): string => Math.round(value).toLocaleString('en')
   const mib = bytes / 1024 / 1024
   console.log(
-    `\n${n(rows)} events of ${n(mib)} MiB in ${n(batches)} commits and ${seconds.toFixed(1)} s. In Gold ${n(folded.folded)} were folded, ${n(folded.ignored)} had no video, type or time or not their video as the key, ${n(folded.ahead)} were from the future\n`,
+    `\n${n(rows)} events of ${n(mib)} MiB in ${n(batches)} commits and ${seconds.toFixed(1)} s. In Gold ${n(folded.folded)} were folded, ${n(folded.ignored)} had no video, type or time, no time of their record, or not their video as the key, ${n(folded.ahead)} were from the future\n`,
   )
   console.log('Check')
   for (const { name, problems, detail } of checks) {
