@@ -4,7 +4,8 @@ import { HELP, readFlags } from '../../../examples/pipeline/flags.ts'
 
 it('has defaults that need no service', () => {
   expect(readFlags([])).toMatchObject({
-    isScratch: true,
+    lake: undefined,
+    log: undefined,
     kafka: undefined,
     topic: 'content_events',
     rate: 20_000,
@@ -18,7 +19,6 @@ it('reads services, times and shares', () => {
   const args =
     '--kafka a:9092,b:9093 --s3 s3://lake/events --s3-endpoint http://127.0.0.1:9000 --for 10m --rate max --trigger 10s --late 0.5 --catalog-port off'
   expect(readFlags(args.split(' '))).toMatchObject({
-    isScratch: false,
     lake: 's3://lake/events',
     s3: { endpoint: 'http://127.0.0.1:9000' },
     kafka: ['a:9092', 'b:9093'],
@@ -31,9 +31,16 @@ it('reads services, times and shares', () => {
   expect(readFlags(['--for', 'forever'])?.forMs).toBe(Number.POSITIVE_INFINITY)
 })
 
-it('never empties a folder that was named', () => {
-  expect(readFlags(['--lake', '/data'])?.isScratch).toBe(false)
-  expect(readFlags(['--log', '/data'])?.isScratch).toBe(false)
+it('keeps a log with each lake that is kept', () => {
+  const places = (args: string): unknown => {
+    const { lake, log } = readFlags(args.split(' ')) ?? {}
+    return { lake, log }
+  }
+  expect(places('--lake /data')).toEqual({ lake: '/data/lake', log: '/data/log' })
+  expect(places('--lake /data --log /log')).toEqual({ lake: '/data/lake', log: '/log' })
+  expect(places('--s3 s3://b/p --log /log')).toEqual({ lake: 's3://b/p', log: '/log' })
+  // The tables begin with what is in the log.
+  expect(places('--log /log')).toEqual({ lake: undefined, log: '/log' })
 })
 
 it.each([
@@ -51,6 +58,7 @@ it.each([
   ['--kafka a:1 --log /x', 'two places for one topic'],
   ['--lake /x --s3 s3://b/p', 'two places for one lake'],
   ['--s3-endpoint http://x', 'add --s3'],
+  ['--s3 s3://b/p', 'add --kafka HOST:PORT or --log DIR'],
   ['--s3 bucket/prefix', 'is no location'],
 ])('refuses %s', (args, message) => {
   expect(() => readFlags(args.split(' '))).toThrow(message)
