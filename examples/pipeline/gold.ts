@@ -1,6 +1,7 @@
 /**
  * Gold: one row a video, with its counts and how viral it is. Events are folded one at a time, in the order of their
- * offsets, in event time. How they were cut into batches leaves no trace, not in the last bit.
+ * offsets, in event time. How they were cut into batches leaves no trace, not in the last bit, where those of a video are
+ * in one partition, as keys have it. Those of several meet in the order of the batches: sums are rounded in that order.
  */
 import { Float64, Int32, Int64, type RecordBatch, TimestampMicrosecond, Utf8 } from 'apache-arrow'
 import { type Row, type SchemaLiteral, schema, t } from 'floe'
