@@ -148,9 +148,11 @@ class BronzeColumns {
         nulls?.[i] === 1
           ? -1
           : this.#scanner.scan(bytes, offsets[i] as number, offsets[i + 1] as number)
-      const faults = verdict === Verdict.OBJECT ? this.#header(bytes, row, chunk, i) : -1
-      if (faults < 0) this.#noHeader()
-      if (faults === 0) this.reason.skip()
+      let faults = 0
+      if (verdict === Verdict.OBJECT) faults = this.#header(bytes, row, chunk, i)
+      else this.#noHeader()
+      faults |= this.#sourceTime(chunk.timestampsMs[i] as number, row)
+      if (verdict === Verdict.OBJECT && faults === 0) this.reason.skip()
       else {
         const text = reasonText(verdict, faults)
         this.reason.copy(text, 0, text.length)
@@ -158,7 +160,6 @@ class BronzeColumns {
       this.topic.copy(topic, 0, topic.length)
       this.partition.set(row, chunk.partition)
       this.offset.set(row, chunk.offsets[i] as number)
-      this.sourceTime.set(row, (chunk.timestampsMs[i] as number) * 1000)
     }
   }
 
@@ -220,6 +221,14 @@ class BronzeColumns {
     } else return faultOf(Field.EVENT_TIME, faultOfKind(kind))
     if (Number.isNaN(micros)) return faultOf(Field.EVENT_TIME, Fault.VALUE)
     this.eventTime.set(row, micros)
+    return 0
+  }
+
+  /** Nothing keeps producers from sending what is no time: microseconds of it may not even fit into 64 bits. */
+  #sourceTime(ms: number, row: number): number {
+    const micros = microsOfMillis(ms)
+    if (Number.isNaN(micros)) return Fault.SOURCE_TIME
+    this.sourceTime.set(row, micros)
     return 0
   }
 

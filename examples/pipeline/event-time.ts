@@ -7,7 +7,7 @@ const DIGIT_PLACES = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** Microseconds since the epoch; NaN for what is no time of an event. */
+/** Microseconds since the epoch; NaN for what is no time of an event or a message. */
 export function microsOfMillis(ms: number): number {
   return ms >= 0 && ms < END_MS ? Math.floor(ms * 1000) : Number.NaN
 }

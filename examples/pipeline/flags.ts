@@ -1,19 +1,16 @@
 /** The flags of the pipeline, with their explanations and checks. */
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GENERATOR_DEFAULTS, type GeneratorOptions } from './generator.ts'
 
 export interface Settings {
-  /** A folder, or an s3:// location. */
-  readonly lake: string
-  /** True for a folder of the pipeline's own, which is emptied first. */
-  readonly isScratch: boolean
+  /** A folder, or an s3:// location; undefined for a new folder, which goes with the run. */
+  readonly lake: string | undefined
   readonly s3: { readonly endpoint?: string; readonly region?: string }
   /** Brokers; undefined for the embedded log. */
   readonly kafka: readonly string[] | undefined
-  /** Folder of the embedded log. */
-  readonly log: string
+  /** Folder of the embedded log; undefined for a new one, which goes with the run. A lake that is kept never has such a log. */
+  readonly log: string | undefined
   readonly topic: string
   readonly group: string
   readonly partitions: number
@@ -57,8 +54,6 @@ const d = (name: keyof typeof OPTIONS): string => {
   return 'default' in option ? String(option.default) : ''
 }
 
-const SCRATCH = join(tmpdir(), 'floe-pipeline')
-
 export const HELP: string = `npm start -- [flags]
 
 Events of a video site go through a topic into two Iceberg tables, exactly once: bronze.raw_events has every record as it
@@ -69,16 +64,17 @@ How long and how much
   --for TIME          how long to run: 500ms, 20s, 10m, 2h or forever (default ${d('for')}). Ctrl-C ends it before:
                       the batch under way is finished, then all is checked
   --rate N            events a second to generate; max for as many as go, 0 for none (default ${d('rate')})
-  --trigger TIME      how often a batch is committed, 100ms at least (default ${d('trigger')})
+  --trigger TIME      how often a batch is committed: 100ms to 24h (default ${d('trigger')})
 
 Where
-  --lake DIR          folder of the lake; what is there is gone on with. Without it a folder for temporary files
-                      is used, and emptied first (${SCRATCH})
-  --s3 LOCATION       the lake in S3: s3://bucket/prefix. Keys come from the environment (AWS_ACCESS_KEY_ID …)
+  --lake DIR          folder of the lake; what is there is gone on with. Without it each run has a lake of its own,
+                      in a new folder for temporary files, which is removed at the end if all is well
+  --s3 LOCATION       the lake in S3: s3://bucket/prefix; needs --kafka or --log, which it goes on from. Keys come from
+                      the environment (AWS_ACCESS_KEY_ID …)
   --s3-endpoint URL   a server other than Amazon's, such as http://127.0.0.1:9000
   --s3-region NAME    region of the bucket
   --kafka HOST:PORT   a Kafka broker, or several with commas; without it the topic is a log in a folder
-  --log DIR           folder of that log (default: log in the folder of --lake, or in the one for temporary files)
+  --log DIR           folder of that log; what is there is read, too (default: log in the folder of --lake or of the run)
   --topic NAME        the topic, made if it is missing (default ${d('topic')})
   --group NAME        consumer group whose offsets follow the tables, for tools that show its lag (default ${d('group')})
   --partitions N      of the topic, when it is made (default ${d('partitions')})
@@ -118,23 +114,32 @@ export function readFlags(args: readonly string[]): Settings | undefined {
   if (flags.s3 !== undefined && !/^s3:\/\/[^/]+/.test(flags.s3)) {
     throw new UsageError(`--s3 ${flags.s3} is no location: write s3://bucket/prefix`)
   }
-  const local = flags.lake ?? SCRATCH
+  // Its tables keep the position in the topic: with a log that goes with the run they could never be gone on with.
+  if (flags.s3 !== undefined && flags.kafka === undefined && flags.log === undefined) {
+    throw new UsageError(
+      '--s3 keeps the lake, and needs a topic that is kept: add --kafka HOST:PORT or --log DIR',
+    )
+  }
+  const inFolder = (name: string): string | undefined =>
+    flags.lake === undefined ? undefined : join(flags.lake, name)
   return {
-    lake: flags.s3 ?? join(local, 'lake'),
-    isScratch: flags.lake === undefined && flags.s3 === undefined && flags.log === undefined,
+    lake: flags.s3 ?? inFolder('lake'),
     s3: {
       ...(flags['s3-endpoint'] === undefined ? {} : { endpoint: flags['s3-endpoint'] }),
       ...(flags['s3-region'] === undefined ? {} : { region: flags['s3-region'] }),
     },
     kafka: flags.kafka?.split(',').map((broker) => brokerOf(broker.trim())),
-    log: flags.log ?? join(local, 'log'),
-    topic: flags.topic,
+    log: flags.log ?? inFolder('log'),
+    topic: topicOf(flags.topic, flags.kafka !== undefined),
     group: flags.group,
     partitions: whole('partitions', flags.partitions, 1, 10_000),
     rate:
       flags.rate === 'max' ? Number.POSITIVE_INFINITY : whole('rate', flags.rate, 0, 10_000_000),
-    forMs: flags.for === 'forever' ? Number.POSITIVE_INFINITY : time('for', flags.for, 1),
-    triggerMs: time('trigger', flags.trigger, 100),
+    forMs:
+      flags.for === 'forever'
+        ? Number.POSITIVE_INFINITY
+        : time('for', flags.for, 1, 24 * DAY_MS, '24 days'),
+    triggerMs: time('trigger', flags.trigger, 100, DAY_MS, '24 hours'),
     catalogPort:
       flags['catalog-port'] === 'off'
         ? undefined
@@ -167,13 +172,24 @@ function share(flag: string, text: string): number {
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const DAY_MS = 86_400_000
 
-function time(flag: string, text: string, leastMs: number): number {
+function time(flag: string, text: string, leastMs: number, mostMs: number, most: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
   const ms = Math.round(Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ''] ?? Number.NaN))
-  if (ms >= leastMs && ms <= 2 ** 31 - 1) return ms
+  if (ms >= leastMs && ms <= mostMs) return ms
   throw new UsageError(
-    `--${flag} ${text} is no time of ${leastMs} ms to 24 days: write 500ms, 20s, 10m or 2h`,
+    `--${flag} ${text} is no time of ${leastMs} ms to ${most}: write 500ms, 20s, 10m or 2h`,
+  )
+}
+
+/** As the log and Kafka have names: a dot in front is for Kafka alone, and two names are folders. */
+function topicOf(text: string, isKafka: boolean): string {
+  const isName = /^[a-zA-Z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$/.test(text)
+  if (isName && (isKafka || !text.startsWith('.'))) return text
+  const rest = isKafka ? '' : ', with no dot first'
+  throw new UsageError(
+    `--topic ${text} cannot name a topic: use up to 249 of a-z, A-Z, 0-9, ".", "_" and "-"${rest}`,
   )
 }
 

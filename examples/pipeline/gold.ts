@@ -1,6 +1,7 @@
 /**
  * Gold: one row a video, with its counts and how viral it is. Events are folded one at a time, in the order of their
- * offsets, in event time. How they were cut into batches leaves no trace, not in the last bit.
+ * offsets, in event time. How they were cut into batches leaves no trace, not in the last bit, where those of a video are
+ * in one partition, as keys have it. Those of several meet in the order of the batches: sums are rounded in that order.
  */
 import { Float64, Int32, Int64, type RecordBatch, TimestampMicrosecond, Utf8 } from 'apache-arrow'
 import { type Row, type SchemaLiteral, schema, t } from 'floe'
@@ -67,7 +68,7 @@ export interface VideoStates {
 
 export interface FoldCounts {
   folded: number
-  /** Without video, known type or time, or with a key that is not the video. */
+  /** Without video, known type or time, also that of the record, or with a key that is not the video. */
   ignored: number
   /** From the future. */
   ahead: number
@@ -126,7 +127,10 @@ class Fold {
     const mostAheadMicros = this.#settings.mostAheadMs * 1000
     let [folded, ignored, ahead] = [0, 0, 0]
     for (let row = 0; row < rows.numRows; row++) {
-      const isWhole = videos.has(row) && types.has(row) && times.has(row) && keys.has(row)
+      // Without the time of the record nothing says whether the event is from the future. A single one that is would make
+      // all others of its video look old for good, while one that is passed over is in Bronze, with a reason.
+      const hasTimes = times.has(row) && sourceTimes.has(row)
+      const isWhole = hasTimes && videos.has(row) && types.has(row) && keys.has(row)
       if (!isWhole || !isSameValue(videos, keys, row)) {
         ignored++
         continue

@@ -96,7 +96,14 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
   return { rows, bytes, batches, seconds, folded: job.folded, checks: await checkPipeline(lake) }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const wait = Math.min(ms, 2 ** 31 - 1)
-  return sleep(wait, undefined, { signal }).catch(() => undefined)
+/** A timer of more would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** Until the time is over, which may be never, or the signal comes. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const endMs = performance.now() + ms
+  for (let left = ms; left > 0 && !signal.aborted; left = endMs - performance.now()) {
+    const wait = Math.min(left, LONGEST_TIMER_MS)
+    await sleep(wait, undefined, { signal }).catch(() => undefined)
+  }
 }

@@ -12,7 +12,10 @@ export const Fault = {
   NO_KEY: 0x1000,
   /** The message has another key than the video: its partition is another one's. */
   OTHER_KEY: 0x2000,
+  /** When the message was made is no time that can be: some producers count seconds or nanoseconds. */
+  SOURCE_TIME: 0x4000,
 } as const
+const ALL_FAULTS = 0x8000
 
 /** Bits that say so for one field. */
 export function faultOf(field: number, fault: number): number {
@@ -21,7 +24,7 @@ export function faultOf(field: number, fault: number): number {
 
 /** The text, as bytes. @param verdict -1 for a message without a value. */
 export function reasonText(verdict: number, faults: number): Uint8Array {
-  const key = verdict === Verdict.OBJECT ? faults : -2 - verdict
+  const key = (verdict + 1) * ALL_FAULTS + faults
   let text = known.get(key)
   if (text === undefined) known.set(key, (text = Buffer.from(describe(verdict, faults))))
   return text
@@ -30,25 +33,26 @@ export function reasonText(verdict: number, faults: number): Uint8Array {
 /** Bounded: by the number of combinations of faults. */
 const known = new Map<number, Uint8Array>()
 
+const VERDICT_TEXTS: Readonly<Record<number, string>> = {
+  [-1]: 'the message has no value',
+  [Verdict.NOT_JSON]: 'the value is not JSON',
+  [Verdict.NOT_UTF8]: 'the value is not UTF-8',
+  [Verdict.TOO_DEEP]: 'the value is nested too deep',
+  [Verdict.NOT_AN_OBJECT]: 'the value is JSON, but not an object',
+}
+
 function describe(verdict: number, faults: number): string {
-  switch (verdict) {
-    case -1:
-      return 'the message has no value'
-    case Verdict.NOT_JSON:
-      return 'the value is not JSON'
-    case Verdict.NOT_UTF8:
-      return 'the value is not UTF-8'
-    case Verdict.TOO_DEEP:
-      return 'the value is nested too deep'
-    case Verdict.NOT_AN_OBJECT:
-      return 'the value is JSON, but not an object'
-  }
-  const texts = FIELD_NAMES.flatMap((name, field) => {
+  const ofValue = VERDICT_TEXTS[verdict]
+  const texts = ofValue === undefined ? [] : [ofValue]
+  for (const [field, name] of FIELD_NAMES.entries()) {
     const fault = (faults >> (2 * field)) & 3
-    return fault === 0 ? [] : [`${name} ${FIELD_TEXTS[fault]?.[field]}`]
-  })
+    if (fault !== 0) texts.push(`${name} ${FIELD_TEXTS[fault]?.[field]}`)
+  }
   if ((faults & Fault.NO_KEY) !== 0) texts.push('the message has no key')
   if ((faults & Fault.OTHER_KEY) !== 0) texts.push('the key of the message is not video_id')
+  if ((faults & Fault.SOURCE_TIME) !== 0) {
+    texts.push('the time of the message is not from 1970 to 2199')
+  }
   return texts.join('; ')
 }
 

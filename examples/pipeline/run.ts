@@ -3,7 +3,9 @@
  * end. `npm start -- --help` explains the flags. Exit codes: 0 all well, 1 something failed or the check found something,
  * 2 wrong flags.
  */
-import { rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Lake, openLake } from 'floe'
 import { serveCatalog } from 'floe/serve'
 import { HELP, readFlags, type Settings, UsageError } from './flags.ts'
@@ -28,8 +30,12 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const stop = new AbortController()
+  let scratch: string | undefined
   const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(130)
+    if (stop.signal.aborted) {
+      tellLeft(scratch)
+      process.exit(130)
+    }
     console.log(
       '\nStopping: the batch under way is finished, then all is checked. Once more to exit at once',
     )
@@ -38,9 +44,19 @@ async function main(args: readonly string[]): Promise<number> {
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   try {
-    return await runPipeline(settings, stop.signal)
+    if (settings.lake === undefined) {
+      // No other run has this folder, or removes it.
+      scratch = await mkdtemp(join(tmpdir(), 'floe-pipeline-'))
+      // Engines that read the tables meanwhile may be other users.
+      await chmod(scratch, 0o755)
+    }
+    const isWell = await runPipeline(settings, scratch, stop.signal)
+    if (!isWell) tellLeft(scratch)
+    else if (scratch !== undefined) await rm(scratch, { recursive: true, force: true })
+    return isWell ? 0 : 1
   } catch (error) {
     console.error(`\nThe pipeline has failed: ${(error as Error).message}`)
+    tellLeft(scratch)
     return 1
   } finally {
     process.off('SIGINT', onSignal)
@@ -48,19 +64,29 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runPipeline(settings: Settings, signal: AbortSignal): Promise<number> {
-  const s3 = settings.lake.startsWith('s3:') ? settings.s3 : undefined
-  if (settings.isScratch) {
-    await rm(settings.lake, { recursive: true, force: true })
-    await rm(settings.log, { recursive: true, force: true })
-  }
+function tellLeft(scratch: string | undefined): void {
+  if (scratch !== undefined) console.log(`\nWhat there is of this run is left in ${scratch}`)
+}
+
+/** @param scratch for what the settings name no place for. @returns whether the check found nothing */
+async function runPipeline(
+  settings: Settings,
+  scratch: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const at = (name: string): string => join(scratch as string, name)
+  const location = settings.lake ?? at('lake')
+  const s3 = location.startsWith('s3:') ? settings.s3 : undefined
   const opened: { close(): Promise<void> }[] = []
   try {
-    const topic = await openTopic(settings)
+    const topic = await openTopic(settings, () => settings.log ?? at('log'))
     opened.push(topic)
-    const lake = await openLake(settings.lake, { s3 })
+    const lake = await openLake(location, { s3 })
     opened.push(lake)
-    console.log(`Events: ${topic.description}\nLake:   ${settings.lake}`)
+    console.log(`Events: ${topic.description}\nLake:   ${location}`)
+    if (scratch !== undefined) {
+      console.log('        removed at the end if all is well: give --lake DIR to keep it')
+    }
     if (settings.catalogPort !== undefined) {
       const server = await serveCatalog({ lake, port: settings.catalogPort, s3 })
       opened.push(server)
@@ -80,7 +106,7 @@ async function runPipeline(settings: Settings, signal: AbortSignal): Promise<num
     })
     report(result)
     await printTop(lake)
-    return result.checks.every(({ problems }) => problems.length === 0) ? 0 : 1
+    return result.checks.every(({ problems }) => problems.length === 0)
   } finally {
     for (const resource of opened.reverse()) await resource.close()
   }
@@ -100,11 +126,11 @@ async function printTop(lake: Lake): Promise<void> {
 }
 
 /** What is not used is not loaded: kafkajs may not be installed. */
-async function openTopic(settings: Settings): Promise<Topic> {
-  const { kafka, topic, partitions, group, log } = settings
+async function openTopic(settings: Settings, log: () => string): Promise<Topic> {
+  const { kafka, topic, partitions, group } = settings
   if (kafka === undefined) {
     const { openEmbeddedTopic } = await import('./embedded-topic.ts')
-    return openEmbeddedTopic({ folder: log, topic, partitions })
+    return openEmbeddedTopic({ folder: log(), topic, partitions })
   }
   const { openKafkaTopic } = await import('./kafka-topic.ts')
   return openKafkaTopic({ brokers: kafka, topic, group, partitions })
@@ -114,7 +140,7 @@ function report({ rows, bytes, batches, seconds, folded, checks }: LiveResult): 
   const n = (value: number): string => Math.round(value).toLocaleString('en')
   const mib = bytes / 1024 / 1024
   console.log(
-    `\n${n(rows)} events of ${n(mib)} MiB in ${n(batches)} commits and ${seconds.toFixed(1)} s. In Gold ${n(folded.folded)} were folded, ${n(folded.ignored)} had no video, type or time or not their video as the key, ${n(folded.ahead)} were from the future\n`,
+    `\n${n(rows)} events of ${n(mib)} MiB in ${n(batches)} commits and ${seconds.toFixed(1)} s. In Gold ${n(folded.folded)} were folded, ${n(folded.ignored)} had no video, type or time, no time of their record, or not their video as the key, ${n(folded.ahead)} were from the future\n`,
   )
   console.log('Check')
   for (const { name, problems, detail } of checks) {

@@ -178,6 +178,35 @@ describe('bronzeBatches', () => {
     })
   })
 
+  it.each([
+    ['nanoseconds', NOW * 1_000_000],
+    ['no time, as Kafka says it', -1],
+    ['the year 2200', Date.UTC(2200, 0, 1)],
+  ])('has no time of a message from %s, and says so', async (_, timestampMs) => {
+    const key = Buffer.from('v1')
+    const record = (value: string | null) => ({
+      key,
+      value: value === null ? null : Buffer.from(value),
+      timestampMs,
+    })
+    const records = [
+      record(event({})),
+      record(event({ user_id: 5 })),
+      record('{'),
+      record(null),
+      { ...record(event({})), timestampMs: Date.UTC(2200, 0, 1) - 1 },
+    ]
+    const rows = await written([chunkOf(records)])
+    const noTime = 'the time of the message is not from 1970 to 2199'
+    expect(rows.map((row) => [row['source_time'], row['reason']])).toEqual([
+      [null, noTime],
+      [null, `user_id is not a string; ${noTime}`],
+      [null, `the value is not JSON; ${noTime}`],
+      [null, `the message has no value; ${noTime}`],
+      [BigInt(Date.UTC(2200, 0, 1) - 1) * 1000n, null],
+    ])
+  })
+
   it('keeps every record of several chunks, also of parts of chunks, byte for byte', async () => {
     const seed = 7
     const records = new EventGenerator({ seed, malformedShare: 0.3, videos: 50 }).take(3000, NOW)

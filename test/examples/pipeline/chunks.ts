@@ -14,8 +14,13 @@ export function partitioned(records: readonly SinkRecord[], partitions: number):
   return lists
 }
 
-export function chunkOf(records: readonly SinkRecord[], partition = 0, start = 0): RecordChunk {
-  const builder = new RecordChunkBuilder(TOPIC, partition, start)
+export function chunkOf(
+  records: readonly SinkRecord[],
+  partition = 0,
+  start = 0,
+  topic = TOPIC,
+): RecordChunk {
+  const builder = new RecordChunkBuilder(topic, partition, start)
   for (const [i, { key, value, timestampMs }] of records.entries()) {
     builder.append(start + i, timestampMs, key, value)
   }

@@ -4,7 +4,8 @@ import { HELP, readFlags } from '../../../examples/pipeline/flags.ts'
 
 it('has defaults that need no service', () => {
   expect(readFlags([])).toMatchObject({
-    isScratch: true,
+    lake: undefined,
+    log: undefined,
     kafka: undefined,
     topic: 'content_events',
     rate: 20_000,
@@ -18,7 +19,6 @@ it('reads services, times and shares', () => {
   const args =
     '--kafka a:9092,b:9093 --s3 s3://lake/events --s3-endpoint http://127.0.0.1:9000 --for 10m --rate max --trigger 10s --late 0.5 --catalog-port off'
   expect(readFlags(args.split(' '))).toMatchObject({
-    isScratch: false,
     lake: 's3://lake/events',
     s3: { endpoint: 'http://127.0.0.1:9000' },
     kafka: ['a:9092', 'b:9093'],
@@ -31,9 +31,16 @@ it('reads services, times and shares', () => {
   expect(readFlags(['--for', 'forever'])?.forMs).toBe(Number.POSITIVE_INFINITY)
 })
 
-it('never empties a folder that was named', () => {
-  expect(readFlags(['--lake', '/data'])?.isScratch).toBe(false)
-  expect(readFlags(['--log', '/data'])?.isScratch).toBe(false)
+it('keeps a log with each lake that is kept', () => {
+  const places = (args: string): unknown => {
+    const { lake, log } = readFlags(args.split(' ')) ?? {}
+    return { lake, log }
+  }
+  expect(places('--lake /data')).toEqual({ lake: '/data/lake', log: '/data/log' })
+  expect(places('--lake /data --log /log')).toEqual({ lake: '/data/lake', log: '/log' })
+  expect(places('--s3 s3://b/p --log /log')).toEqual({ lake: 's3://b/p', log: '/log' })
+  // The tables begin with what is in the log.
+  expect(places('--log /log')).toEqual({ lake: undefined, log: '/log' })
 })
 
 it.each([
@@ -41,14 +48,26 @@ it.each([
   ['--rate fast', '--rate fast is no whole number'],
   ['--for 20', '--for 20 is no time'],
   ['--trigger 50ms', '--trigger 50ms is no time of 100 ms'],
+  ['--trigger 25h', '--trigger 25h is no time of 100 ms to 24 hours'],
+  ['--for 600h', '--for 600h is no time of 1 ms to 24 days'],
+  ['--topic a/b', '--topic a/b cannot name a topic'],
+  ['--topic .a', '--topic .a cannot name a topic'],
+  ['--kafka a:1 --topic ..', '--topic .. cannot name a topic'],
   ['--late 1.5', '--late 1.5 is no share'],
   ['--kafka localhost', '--kafka localhost is no broker'],
   ['--kafka a:1 --log /x', 'two places for one topic'],
   ['--lake /x --s3 s3://b/p', 'two places for one lake'],
   ['--s3-endpoint http://x', 'add --s3'],
+  ['--s3 s3://b/p', 'add --kafka HOST:PORT or --log DIR'],
   ['--s3 bucket/prefix', 'is no location'],
 ])('refuses %s', (args, message) => {
   expect(() => readFlags(args.split(' '))).toThrow(message)
+})
+
+it('takes the names of topics that there are', () => {
+  expect(() => readFlags(['--topic', 'a b'])).toThrow('--topic a b cannot name a topic')
+  expect(readFlags(['--topic', 'a.b_c-1'])?.topic).toBe('a.b_c-1')
+  expect(readFlags('--kafka a:1 --topic .a'.split(' '))?.topic).toBe('.a')
 })
 
 it('explains every flag', () => {

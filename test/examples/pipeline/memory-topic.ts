@@ -11,10 +11,12 @@ export class MemoryTopic implements EventSink, StreamSource {
   readonly partitions: SinkRecord[][]
   /** Thrown by reads, once set. */
   failure: Error | undefined
+  readonly #topic: string
   #sent = 0
   #wake: () => void = () => undefined
 
-  constructor(partitions: number) {
+  constructor(partitions: number, topic = TOPIC) {
+    this.#topic = topic
     this.partitions = Array.from({ length: partitions }, () => [])
   }
 
@@ -34,13 +36,13 @@ export class MemoryTopic implements EventSink, StreamSource {
   }
 
   open({ position, runtime }: SourceOpenOptions): Promise<SourceReader> {
-    const next = this.partitions.map((_, p) => position.get(TOPIC, p) ?? 0)
+    const next = this.partitions.map((_, p) => position.get(this.#topic, p) ?? 0)
     const take = (): RecordChunk[] =>
       this.partitions.flatMap((records, p) => {
         const from = next[p] as number
         if (from === records.length) return []
         next[p] = records.length
-        return [chunkOf(records.slice(from), p, from)]
+        return [chunkOf(records.slice(from), p, from, this.#topic)]
       })
     return Promise.resolve({
       topicIds: new Map(),
@@ -60,7 +62,7 @@ export class MemoryTopic implements EventSink, StreamSource {
         Promise.resolve(
           Position.of(
             this.partitions.map(({ length }, partition) => ({
-              topic: TOPIC,
+              topic: this.#topic,
               partition,
               offset: length,
             })),

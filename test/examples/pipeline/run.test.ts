@@ -1,5 +1,6 @@
 /** The program as a process: exit codes, Ctrl-C, and that a run that was killed is gone on with. Needs the build. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -18,8 +19,12 @@ class Run {
   readonly ended: Promise<number | NodeJS.Signals | null>
   readonly #waiting: (() => void)[] = []
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  /** @param temporary where it has its temporary files */
+  constructor(args: readonly string[], temporary?: string) {
+    this.#child = spawn(process.execPath, [PROGRAM, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(temporary === undefined ? {} : { TMPDIR: temporary }) },
+    })
     children.push(this.#child)
     const take = (bytes: Buffer): void => {
       this.output += bytes.toString()
@@ -49,14 +54,8 @@ class Run {
   }
 }
 
-const lakeFlags = (): string[] => [
-  '--lake',
-  temporaryFolder(),
-  '--rate',
-  '2000',
-  '--trigger',
-  '200ms',
-]
+const SPEED = ['--rate', '2000', '--trigger', '200ms']
+const lakeFlags = (): string[] => ['--lake', temporaryFolder(), ...SPEED]
 
 describe('npm start', () => {
   it('explains itself', async () => {
@@ -100,6 +99,45 @@ describe('npm start', () => {
     const last = new Run([...flags, '--for', '1s'])
     expect(await last.ended, last.output).toBe(0)
     expect(last.output.match(/holds {2}/g)).toHaveLength(5)
+  })
+
+  it('has a lake of its own in each run without one, and removes it', async () => {
+    const temporary = temporaryFolder()
+    const flags = [...SPEED, '--for', '1s']
+    const runs = [new Run(flags, temporary), new Run(flags, temporary)]
+    for (const run of runs) {
+      await run.says('removed at the end')
+      const lake = /^Lake: +(.*)$/m.exec(run.output)?.[1] as string
+      expect(existsSync(lake), lake).toBe(true)
+      expect(lake.startsWith(temporary)).toBe(true)
+    }
+    for (const run of runs) expect(await run.ended, run.output).toBe(0)
+    expect(readdirSync(temporary)).toEqual([])
+  })
+
+  it('reads a log that was named from its beginning, into a lake of the run', async () => {
+    const temporary = temporaryFolder()
+    const log = temporaryFolder()
+    const records = async (folder: string): Promise<number> => {
+      const run = new Run([...SPEED, '--for', '500ms', '--log', folder], temporary)
+      expect(await run.ended, run.output).toBe(0)
+      return Number(/once in Bronze: ([\d,]+) records/.exec(run.output)?.[1]?.replaceAll(',', ''))
+    }
+    const first = await records(log)
+    expect(await records(log)).toBeGreaterThan(first)
+    // A lake that is gone on with is further than another log.
+    await records(temporaryFolder())
+    expect(readdirSync(temporary)).toEqual([])
+    expect(readdirSync(log)).toContain('content_events')
+  })
+
+  it('leaves what failed, and says where', async () => {
+    const temporary = temporaryFolder()
+    // Has no topics: a file is where its folder would be.
+    const run = new Run([...SPEED, '--log', PROGRAM], temporary)
+    expect(await run.ended, run.output).toBe(1)
+    const [folder] = readdirSync(temporary)
+    expect(run.output).toContain(`is left in ${temporary}/${folder}`)
   })
 
   it('fails with exit code 1 where it cannot start', async () => {
