@@ -3,6 +3,8 @@
 export interface AttachSettings {
   /** URL of the catalog. */
   readonly url: string
+  /** Other machines reach it too: it listens on all addresses of this one. */
+  readonly onAllAddresses?: boolean | undefined
   /** Set for lakes on S3. */
   readonly s3?:
     | {
@@ -17,11 +19,19 @@ export interface AttachSettings {
 
 export function attachText(settings: AttachSettings): string {
   return [
+    ...elsewhere(settings),
     section('Trino: etc/catalog/lake.properties', trino(settings)),
     section('Spark: --conf', spark(settings)),
     section('PyIceberg', pyiceberg(settings)),
     section('DuckDB', duckdb(settings)),
   ].join('\n')
+}
+
+/** The URL is one for this machine. */
+function elsewhere({ url, onAllAddresses = false }: AttachSettings): string[] {
+  if (!onAllAddresses) return []
+  const host = new URL(url).hostname
+  return [`On other machines write the name or address of this one in place of ${host}.\n`]
 }
 
 function section(title: string, lines: readonly string[]): string {
@@ -79,8 +89,9 @@ function pyiceberg({ url, s3 }: AttachSettings): string[] {
 }
 
 function duckdb({ url, s3 }: AttachSettings): string[] {
+  const load = 'INSTALL iceberg; LOAD iceberg; INSTALL httpfs; LOAD httpfs;'
   const attach = `ATTACH '' AS lake (TYPE iceberg, ENDPOINT '${url}', AUTHORIZATION_TYPE 'none'`
-  if (s3 === undefined) return [`${attach});`]
+  if (s3 === undefined) return [load, `${attach});`]
   // DuckDB takes keys of catalogs too, but was seen to go to Amazon without them once (docs/serve.md): it has its own.
   const parts = ["KEY_ID '…'", "SECRET '…'"]
   if (s3.region !== undefined) parts.push(`REGION '${s3.region}'`)
@@ -90,6 +101,7 @@ function duckdb({ url, s3 }: AttachSettings): string[] {
   }
   if (s3.pathStyleAccess) parts.push("URL_STYLE 'path'")
   return [
+    load,
     `CREATE SECRET (TYPE s3, ${parts.join(', ')});`,
     `${attach}, ACCESS_DELEGATION_MODE 'none');`,
   ]

@@ -1,5 +1,10 @@
 /** `floe serve`: a lake as an Iceberg REST catalog. */
 import { parseArgs } from 'node:util'
+import { FloeError, isFloeError } from '../core/errors.ts'
+import { systemRuntime } from '../core/runtime.ts'
+import type { Lake } from '../iceberg/table/lake.ts'
+import { LocalStore } from '../io/local.ts'
+import { localPath, parseLocation } from '../io/location.ts'
 import type { S3Options } from '../io/s3/options.ts'
 import { openLake } from '../open.ts'
 import type { S3ClientSettings, VendedCredentials } from '../serve/rest-catalog/options.ts'
@@ -46,10 +51,7 @@ async function serve(args: readonly string[], context: CommandContext): Promise<
   const options = parse(args)
   const clientSettings = clientS3Settings(options)
   const vendedCredentials = options.vendCredentials ? credentialsOf(context.env) : undefined
-  const lake = await openLake(options.location, {
-    readOnly: true,
-    ...(options.onS3 ? { s3: storeOptions(options) } : {}),
-  })
+  const lake = await open(options)
   try {
     const server = await serveCatalog({
       lake,
@@ -61,13 +63,73 @@ async function serve(args: readonly string[], context: CommandContext): Promise<
       onError: (error, request) => context.err(`floe serve: ${request}: ${String(error)}\n`),
     })
     context.out(`Serving ${lake.location} for reading at ${server.url}\n\n`)
-    context.out(attachText({ url: server.url, s3: attachS3(options, clientSettings) }))
+    context.out(
+      attachText({
+        url: server.url,
+        onAllAddresses: server.host === '0.0.0.0' || server.host === '::',
+        s3: attachS3(options, clientSettings),
+      }),
+    )
     await aborted(context.signal)
     await server.close()
     return EXIT.ok
   } finally {
     await lake.close()
   }
+}
+
+/** @throws NO_SUCH_LAKE in words for who has the program alone, and what openLake throws */
+async function open(options: ServeArguments): Promise<Lake> {
+  const { location } = options
+  try {
+    return await openReadOnly(location, options)
+  } catch (error) {
+    const file = options.onS3 ? undefined : await fileAt(location)
+    if (file !== undefined) {
+      throw noSuchLake(`${file} is a file, and a lake is a folder`, error)
+    }
+    if (!isFloeError(error, 'NO_SUCH_LAKE')) throw error
+    const below = `${location.replace(/\/+$/, '')}/lake`
+    const hint = (await isLake(below, options))
+      ? `There is one in it: floe serve ${below}`
+      : 'floe serve serves lakes that a program has made with openLake'
+    throw noSuchLake(`There is no lake at ${location}. ${hint}`, error)
+  }
+}
+
+function openReadOnly(location: string, options: ServeArguments): Promise<Lake> {
+  return openLake(location, {
+    readOnly: true,
+    ...(options.onS3 ? { s3: storeOptions(options) } : {}),
+  })
+}
+
+async function isLake(location: string, options: ServeArguments): Promise<boolean> {
+  try {
+    await (await openReadOnly(location, options)).close()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The path of a local location, or of what it lies below, if a file is there. */
+async function fileAt(location: string): Promise<string | undefined> {
+  try {
+    const store = new LocalStore({ runtime: systemRuntime, durability: 'os' })
+    let uri = parseLocation(location, process.cwd())
+    for (; localPath(uri) !== ''; uri = uri.slice(0, uri.lastIndexOf('/'))) {
+      // Folders are none to a store.
+      if ((await store.stat(uri)) !== null) return localPath(uri)
+    }
+  } catch {
+    // Whatever it is: the error of opening the lake says more.
+  }
+  return undefined
+}
+
+function noSuchLake(message: string, cause: unknown): FloeError {
+  return new FloeError('NO_SUCH_LAKE', message, { cause })
 }
 
 function attachS3(

@@ -1,5 +1,6 @@
 /** The program `floe`: arguments, help, exit codes, and `floe serve` from start to signal. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -137,7 +138,53 @@ describe('floe serve', () => {
     const folder = `${temporaryFolder()}/none`
     for (let i = 0; i < 2; i++) {
       const { code, err } = await floe(['serve', folder, '--port', '0'])
-      expect([code, err]).toEqual([3, expect.stringContaining('[NO_SUCH_LAKE]')])
+      const message = `floe serve: There is no lake at ${folder}. floe serve serves lakes that a program has made with openLake [NO_SUCH_LAKE]\n`
+      expect([code, err]).toEqual([3, message])
+    }
+  })
+
+  it('names the lake in a folder that is none', async () => {
+    const { location } = await localLake()
+    const folder = location.slice('file://'.length, -'lake'.length)
+    for (const path of [folder, folder.slice(0, -1), `file://${folder}`]) {
+      const { code, err } = await floe(['serve', path, '--port', '0'])
+      const below = `${path.replace(/\/$/, '')}/lake`
+      const message = `There is no lake at ${path}. There is one in it: floe serve ${below} [`
+      expect([code, err]).toEqual([3, expect.stringContaining(message)])
+    }
+  })
+
+  it('says that a file is no folder', async () => {
+    const file = `${temporaryFolder()}/table.parquet`
+    writeFileSync(file, '')
+    for (const path of [file, `file://${file}`, `${file}/lake`]) {
+      const { code, err } = await floe(['serve', path, '--port', '0'])
+      const message = `floe serve: ${file} is a file, and a lake is a folder [NO_SUCH_LAKE]\n`
+      expect([code, err]).toEqual([3, message])
+    }
+  })
+
+  it('says what other machines write, if it serves them', async () => {
+    const lake = await localLake()
+    for (const [host, url] of [
+      ['0.0.0.0', '127.0.0.1'],
+      ['::', '[::1]'],
+      ['127.0.0.1', undefined],
+    ] as const) {
+      const { code, out, err } = await floe(
+        ['serve', lake.location, '--port', '0', '--host', host],
+        {
+          onOut: (text, stop) => {
+            if (text.includes('ATTACH')) stop()
+          },
+        },
+      )
+      // A machine without IPv6 cannot listen there.
+      if (host === '::' && err.includes('[LISTEN_FAILED]')) continue
+      expect([code, err]).toEqual([0, ''])
+      const note = 'On other machines write the name or address of this one in place of '
+      if (url === undefined) expect(out).not.toContain(note)
+      else expect(out).toContain(`${note}${url}.\n`)
     }
   })
 
@@ -207,6 +254,16 @@ describe('floe serve', () => {
 })
 
 describe('what engines are told', () => {
+  it('is what docs/serve.md has', () => {
+    const page = readFileSync(new URL('../../docs/serve.md', import.meta.url), 'utf8')
+    const printed = attachText({ url: 'http://127.0.0.1:8181' })
+      .split('\n')
+      .filter((line) => line.startsWith('  '))
+      .map((line) => line.trim())
+    expect(printed.filter((line) => !page.includes(`\n${line}\n`))).toEqual([])
+    expect(printed).toContain('INSTALL iceberg; LOAD iceberg; INSTALL httpfs; LOAD httpfs;')
+  })
+
   it('has no keys, and a place for them where engines need their own', () => {
     const s3 = { endpoint: 'https://s3.example.com:9000', region: 'eu', pathStyleAccess: true }
     const own = attachText({ url: 'http://127.0.0.1:1', s3: { ...s3, vended: false } })

@@ -113,7 +113,9 @@ async function attach(engine: EngineName, text: string, place: Place): Promise<A
       return (select, table) => sparkSql(sql(select, table), conf)
     }
     case 'duckdb': {
-      const before = [...DROP_SECRETS, ...section(text, 'DuckDB', place)]
+      // The extensions are loaded by path here, without a network.
+      const lines = section(text, 'DuckDB', place).filter((line) => !line.startsWith('INSTALL'))
+      const before = [...DROP_SECRETS, ...lines]
       await post('duckdb', { op: 'sql', sql: 'SELECT 1', before })
       return (select, table) =>
         post('duckdb', { op: 'sql', sql: sql(select, table) }) as Promise<CanonicalRow[]>
