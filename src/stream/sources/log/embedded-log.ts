@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { FloeError } from '../../../core/errors.ts'
+import { FloeError, isFloeError } from '../../../core/errors.ts'
 import { type Runtime, systemRuntime } from '../../../core/runtime.ts'
 import type { Durability } from '../../../io/store.ts'
 import { translate } from './log-errors.ts'
@@ -84,8 +84,16 @@ export class EmbeddedLog implements LogView {
 
   /** All topics, by name. @throws CORRUPT_RECORDS, FORMAT_VERSION, SOURCE_UNAVAILABLE */
   async topics(): Promise<Topic[]> {
-    const names = await topicNames(this.folder)
-    return Promise.all(names.map((name) => readTopic(this.folder, name)))
+    const topics: Topic[] = []
+    for (const name of await topicNames(this.folder)) {
+      try {
+        topics.push(await readTopic(this.folder, name))
+      } catch (error) {
+        // Deleted since the folder was listed.
+        if (!isFloeError(error, 'NO_SUCH_TOPIC')) throw error
+      }
+    }
+    return topics
   }
 
   /**
@@ -114,7 +122,8 @@ export class EmbeddedLog implements LogView {
 
   /**
    * Removes oldest segments as the topics' `retentionBytes` and `retentionMs` want it; the producer does so itself each
-   * time that it begins a segment. The segment that is appended to stays. Gives the number of segments removed.
+   * time that it begins a segment, and counts where it could not (`counts.retentionFailures`). The segment that is
+   * appended to stays. Any process may call it at any time. Gives the number of segments that it removed.
    * @throws STORE_UNAVAILABLE
    */
   async enforceRetention(): Promise<number> {

@@ -27,6 +27,8 @@ export interface ProducerCounts {
   readonly groups: number
   /** Calls of fdatasync for appended records. */
   readonly syncs: number
+  /** Segments that were begun while old ones could not be removed. `enforceRetention()` tells what is wrong. */
+  readonly retentionFailures: number
 }
 
 interface LoadedTopic {
@@ -68,7 +70,7 @@ export class LogProducer {
   #closing: Promise<void> | undefined
   #sending = 0
   #idle: (() => void) | undefined
-  readonly #counts = { sends: 0, records: 0, groups: 0, syncs: 0 }
+  readonly #counts = { sends: 0, records: 0, groups: 0, syncs: 0, retentionFailures: 0 }
 
   constructor(
     options: ProducerOptions & {
@@ -247,6 +249,7 @@ export class LogProducer {
           partition,
           runtime: this.#runtime,
           sync: this.#sync,
+          onRetentionFailure: () => this.#counts.retentionFailures++,
         }
         writers.push(await PartitionWriter.open(options))
       }

@@ -20,6 +20,8 @@ export interface WriterOptions {
   readonly partition: number
   readonly runtime: Runtime
   readonly sync: boolean
+  /** Called where a segment was begun and old ones could not be removed. */
+  readonly onRetentionFailure: () => void
 }
 
 /** Frames are given to the system in pieces of about this size. */
@@ -167,7 +169,12 @@ export class PartitionWriter {
     this.#file = file
     this.#base = base
     this.#position = 0
-    await removeOldSegments(this.#folder, topic, runtime.now())
+    try {
+      await removeOldSegments(this.#folder, topic, runtime.now())
+    } catch {
+      // No record is worse for it: the next segment tries again, and a call of enforceRetention() tells what is wrong.
+      this.#options.onRetentionFailure()
+    }
   }
 }
 
