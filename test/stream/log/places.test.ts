@@ -83,7 +83,7 @@ function runContainer(folder: string, name: string, again = false, beatMs = BEAT
     else if (match !== null) {
       const at = match[2] as string
       // An offset that was acknowledged twice is two records, of which one is lost.
-      expect(sent.has(at)).toBe(false)
+      if (sent.has(at)) failed.push(`twice at ${at}`)
       sent.set(at, match[3] as string)
     }
     for (const wake of waits) wake()
@@ -232,7 +232,7 @@ describe(`a producer ${KIND}`, () => {
     const beatMs = 40
     const all = ['a', 'b', 'c'].map((name) => runContainer(folder, name, true, beatMs))
     await Promise.any(all.map((each) => each.reached(1)))
-    for (let round = 0; round < 14; round++) {
+    for (let round = 0; round < 9; round++) {
       const busy = all.reduce((a, b) => (b.sent.size - a.sent.size > 0 ? b : a))
       const stopped = random() < 0.5 ? busy : (all[Math.floor(random() * 3)] as Container)
       stopped.signal('SIGSTOP')
@@ -283,6 +283,15 @@ describe('a lock', () => {
     writeFileSync(`${folder}/.lock/${held}`, text.replace(/^\d+ \d*/, '4194999 77'))
     expect(await millisecondsOf(() => log.producer())).toBeLessThan(1000)
     await log.close()
+  })
+
+  it('keeps no process from ending', async () => {
+    const folder = await newLog()
+    const text = `const { openLog } = await import(process.argv[1])
+      await (await (await openLog(process.argv[2])).producer()).send('t', [{ value: 'a' }])`
+    const args = ['--input-type=module', '-e', text, MODULE, folder]
+    expect(spawnSync(process.execPath, args, { timeout: 15_000 }).status).toBe(0)
+    await expectAll(folder, new Map([['0 0', 'a']]))
   })
 
   it('that was removed by hand, or is another one of the number, is lost', async () => {

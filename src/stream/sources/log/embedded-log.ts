@@ -178,7 +178,11 @@ export class EmbeddedLog implements LogView {
             confirm: () => lock.confirm(),
             onRetentionFailure: () => undefined,
           })
-          await writer.fence().finally(() => writer.close())
+          try {
+            await writer.fence()
+          } finally {
+            await writer.close()
+          }
         } catch (error) {
           // What is damaged cannot be appended to before it is restored, as other files.
           if (isFloeError(error, 'CORRUPT_RECORDS')) continue

@@ -316,7 +316,12 @@ export class LogProducer {
       }
       this.#onChange()
       await settled(writers.map((writer) => writer.markSynced()))
-    } catch (error) {
+    } catch (cause) {
+      // Another process that took the log over may be what it failed at.
+      const error = await this.#lock.confirm().then(
+        () => cause,
+        (lost) => (isFloeError(lost, 'LOG_LOCKED') ? lost : cause),
+      )
       // What a failed write or sync has left in the file is found out by opening it anew.
       this.#failure = isFloeError(error) ? error : translate(this.#log, error, 'STORE_UNAVAILABLE')
       for (const send of [...group, ...this.#queue]) send.reject(this.#failure)
