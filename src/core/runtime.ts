@@ -53,6 +53,13 @@ export const systemRuntime: Runtime = Object.freeze({
     }),
 })
 
+/** Runs a task again and again by the clock of the system, which keeps no process from ending. Call the result to stop. */
+export function repeatedly(ms: number, task: () => void): () => void {
+  const timer = setInterval(task, ms)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
 /** A version-4 (random) UUID in canonical lower-case form. RFC 9562 §5.4. */
 export function uuidV4(runtime: Runtime): string {
   const b = runtime.randomBytes(16)

@@ -1,15 +1,19 @@
 /** A log in a temporary folder as a harness of the suite of sources. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { systemRuntime } from '../../../src/core/runtime.ts'
 import { type EmbeddedLog, openLog } from '../../../src/stream/sources/log/embedded-log.ts'
 import { logSource } from '../../../src/stream/sources/log/log-source.ts'
-import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions, type SourceHarness, take } from '../source-conformance.ts'
 
 /** @param view what the source is told: the log itself, or its folder as another process has it. */
 export async function logHarness(view: 'log' | 'folder'): Promise<SourceHarness> {
   let agedMs = 0
   const runtime = { ...systemRuntime, now: () => systemRuntime.now() + agedMs }
-  const log = await openLog(temporaryFolder(), { durability: 'os', runtime })
+  // For all tests of a suite: what `temporaryFolder` gives is gone after one, and the producer's lock with it.
+  const folder = mkdtempSync(join(tmpdir(), 'floe-test-'))
+  const log = await openLog(folder, { durability: 'os', runtime })
   const producer = await log.producer()
   let topics = 0
   const create = async (topic: string, partitions: number): Promise<void> => {
@@ -45,7 +49,10 @@ export async function logHarness(view: 'log' | 'folder'): Promise<SourceHarness>
       await log.deleteTopic(topic)
       await create(topic, partitions)
     },
-    close: () => log.close(),
+    close: async () => {
+      await log.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 

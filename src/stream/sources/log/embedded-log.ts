@@ -5,13 +5,14 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkChoice, checkOptions } from '../../../core/check-options.ts'
-import { FloeError } from '../../../core/errors.ts'
+import { FloeError, isFloeError } from '../../../core/errors.ts'
 import { type Runtime, systemRuntime } from '../../../core/runtime.ts'
 import type { Durability } from '../../../io/store.ts'
 import { translate } from './log-errors.ts'
-import { LogLock } from './log-lock.ts'
+import { type LockOptions, LogLock } from './log-lock.ts'
 import { LogProducer, type ProducerOptions } from './log-producer.ts'
 import type { LogView } from './log-view.ts'
+import { PartitionWriter } from './partition-writer.ts'
 import { removeOldSegments } from './segments.ts'
 import {
   createTopicFolder,
@@ -49,16 +50,22 @@ export class EmbeddedLog implements LogView {
   readonly folder: string
   readonly #runtime: Runtime
   readonly #sync: boolean
+  readonly #lockOptions: LockOptions
   readonly #listeners = new Set<() => void>()
   #producer: LogProducer | undefined
   #version = 0
   #closed = false
 
   /** @internal See {@link openLog}. */
-  constructor(folder: string, { durability = 'fsync', runtime = systemRuntime }: LogOptions) {
+  constructor(
+    folder: string,
+    { durability = 'fsync', runtime = systemRuntime }: LogOptions,
+    lockOptions: LockOptions = {},
+  ) {
     this.folder = folder
     this.#runtime = runtime
     this.#sync = durability === 'fsync'
+    this.#lockOptions = lockOptions
   }
 
   /** @throws BAD_NAME, BAD_ARGUMENT for options and for a topic that exists; STORE_UNAVAILABLE, STORE_FULL */
@@ -75,7 +82,7 @@ export class EmbeddedLog implements LogView {
       deleteTopicFolder(this.folder, name, this.#runtime, this.#sync)
     if (this.#producer !== undefined) await this.#producer.removeTopic(name, remove)
     else {
-      const lock = await LogLock.take(this.folder, this.#runtime)
+      const lock = await LogLock.take(this.folder, this.#runtime, this.#lockOptions)
       try {
         await remove()
       } finally {
@@ -87,18 +94,35 @@ export class EmbeddedLog implements LogView {
 
   /** All topics, by name. @throws CORRUPT_RECORDS, FORMAT_VERSION, SOURCE_UNAVAILABLE */
   async topics(): Promise<Topic[]> {
-    const names = await topicNames(this.folder)
-    return Promise.all(names.map((name) => readTopic(this.folder, name)))
+    const topics: Topic[] = []
+    for (const name of await topicNames(this.folder)) {
+      try {
+        topics.push(await readTopic(this.folder, name))
+      } catch (error) {
+        // Deleted since the folder was listed.
+        if (!isFloeError(error, 'NO_SUCH_TOPIC')) throw error
+      }
+    }
+    return topics
   }
 
   /**
-   * Opens the one producer of the log.
+   * Opens the one producer of the log. Where the last one was in another container or on another machine and was not
+   * closed, that takes 15 seconds, or less if it turns out to live.
    * @throws LOG_LOCKED naming the process that has one; BAD_ARGUMENT, STORE_UNAVAILABLE
    */
   async producer(options: ProducerOptions = {}): Promise<LogProducer> {
     this.#ensureOpen()
     LogProducer.check(options)
-    const lock = await LogLock.take(this.folder, this.#runtime)
+    const lock = await LogLock.take(this.folder, this.#runtime, this.#lockOptions)
+    try {
+      // Taking it may have taken long.
+      this.#ensureOpen()
+      if (lock.mustFence) await this.#fence(lock)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
     const producer = new LogProducer({
       ...options,
       log: this.folder,
@@ -117,7 +141,8 @@ export class EmbeddedLog implements LogView {
 
   /**
    * Removes oldest segments as the topics' `retentionBytes` and `retentionMs` want it; the producer does so itself each
-   * time that it begins a segment. The segment that is appended to stays. Gives the number of segments removed.
+   * time that it begins a segment, and counts where it could not (`counts.retentionFailures`). The segment that is
+   * appended to stays. Any process may call it at any time. Gives the number of segments that it removed.
    * @throws STORE_UNAVAILABLE
    */
   async enforceRetention(): Promise<number> {
@@ -140,6 +165,35 @@ export class EmbeddedLog implements LogView {
   async close(): Promise<void> {
     this.#closed = true
     await this.#producer?.close()
+  }
+
+  /** Of all topics at once: an owner to come may find a lock that does not ask for it any more. */
+  async #fence(lock: LogLock): Promise<void> {
+    for (const topic of await this.topics()) {
+      for (let partition = 0; partition < topic.partitions; partition++) {
+        try {
+          const writer = await PartitionWriter.open({
+            log: this.folder,
+            topic,
+            partition,
+            runtime: this.#runtime,
+            sync: this.#sync,
+            confirm: () => lock.confirm(),
+            onRetentionFailure: () => undefined,
+          })
+          try {
+            await writer.fence()
+          } finally {
+            await writer.close()
+          }
+        } catch (error) {
+          // What is damaged cannot be appended to before it is restored, as other files.
+          if (isFloeError(error, 'CORRUPT_RECORDS')) continue
+          throw translate(`${this.folder}/${topic.name}`, error, 'STORE_UNAVAILABLE')
+        }
+      }
+    }
+    await lock.fenced()
   }
 
   get version(): number {

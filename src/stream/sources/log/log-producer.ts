@@ -27,6 +27,8 @@ export interface ProducerCounts {
   readonly groups: number
   /** Calls of fdatasync for appended records. */
   readonly syncs: number
+  /** Segments that were begun while old ones could not be removed. `enforceRetention()` tells what is wrong. */
+  readonly retentionFailures: number
 }
 
 interface LoadedTopic {
@@ -68,7 +70,7 @@ export class LogProducer {
   #closing: Promise<void> | undefined
   #sending = 0
   #idle: (() => void) | undefined
-  readonly #counts = { sends: 0, records: 0, groups: 0, syncs: 0 }
+  readonly #counts = { sends: 0, records: 0, groups: 0, syncs: 0, retentionFailures: 0 }
 
   constructor(
     options: ProducerOptions & {
@@ -111,7 +113,8 @@ export class LogProducer {
    * the machine (`durability: 'fsync'`), or of the process (`'os'`). Records are not to be changed until then. Sends to
    * one topic are appended in the order of the calls.
    * @throws BAD_ARGUMENT, RECORD_TOO_LARGE, NO_SUCH_TOPIC, CORRUPT_RECORDS, HANDLE_CLOSED: nothing was appended;
-   *   STORE_FULL, STORE_UNAVAILABLE, PERMISSION_DENIED: some may have been, and the producer has to be opened anew.
+   *   STORE_FULL, STORE_UNAVAILABLE, PERMISSION_DENIED; LOG_LOCKED after another process took the log over, as this one
+   *   stood still: some may have been, and the producer has to be opened anew.
    */
   async send(topic: string, records: readonly LogRecord[]): Promise<SentRecord[]> {
     this.#ensureOpen()
@@ -146,6 +149,7 @@ export class LogProducer {
   /** Runs a task that takes a topic away, between groups. */
   removeTopic(topic: string, task: () => Promise<void>): Promise<void> {
     return this.#mutex.run(async () => {
+      await this.#lock.confirm()
       const loading = this.#topics.get(topic)
       if (loading !== undefined) {
         const loaded = await loading.catch(() => undefined)
@@ -247,6 +251,8 @@ export class LogProducer {
           partition,
           runtime: this.#runtime,
           sync: this.#sync,
+          confirm: () => this.#lock.confirm(),
+          onRetentionFailure: () => this.#counts.retentionFailures++,
         }
         writers.push(await PartitionWriter.open(options))
       }
@@ -277,6 +283,7 @@ export class LogProducer {
     const sent: { readonly send: Send; readonly at: SentRecord[] }[] = []
     try {
       if (this.#failure !== undefined) throw this.#failure
+      await this.#lock.confirm()
       const touched = new Set<PartitionWriter>()
       const now = this.#runtime.now()
       for (const send of group) {
@@ -299,6 +306,8 @@ export class LogProducer {
         await settled(writers.map((writer) => writer.sync()))
         this.#counts.syncs += writers.length
       }
+      // Only what was written while no other process had the log is part of it.
+      await this.#lock.confirm()
       for (const writer of writers) writer.publish()
       this.#counts.groups++
       for (const { send, at } of sent) {
@@ -307,7 +316,12 @@ export class LogProducer {
       }
       this.#onChange()
       await settled(writers.map((writer) => writer.markSynced()))
-    } catch (error) {
+    } catch (cause) {
+      // Another process that took the log over may be what it failed at.
+      const error = await this.#lock.confirm().then(
+        () => cause,
+        (lost) => (isFloeError(lost, 'LOG_LOCKED') ? lost : cause),
+      )
       // What a failed write or sync has left in the file is found out by opening it anew.
       this.#failure = isFloeError(error) ? error : translate(this.#log, error, 'STORE_UNAVAILABLE')
       for (const send of [...group, ...this.#queue]) send.reject(this.#failure)

@@ -46,6 +46,8 @@ export class PartitionReader {
   #file: FileHandle
   #path: string
   #base: number
+  /** Where the next segment begins, if there was one. What may stand in this one from there on is none of the log's. */
+  #until: number
   #position: number
   #offset: number
   /** Where frames of the records to give begin in the block. */
@@ -55,7 +57,14 @@ export class PartitionReader {
     view: LogView,
     topic: Topic,
     partition: number,
-    at: { file: FileHandle; path: string; base: number; position: number; offset: number },
+    at: {
+      file: FileHandle
+      path: string
+      base: number
+      until: number
+      position: number
+      offset: number
+    },
     indexes: Map<number, SegmentIndex>,
   ) {
     this.topic = topic.name
@@ -66,6 +75,7 @@ export class PartitionReader {
     this.#file = at.file
     this.#path = at.path
     this.#base = at.base
+    this.#until = at.until
     this.#position = at.position
     this.#offset = at.offset
     this.#indexes = indexes
@@ -110,7 +120,8 @@ export class PartitionReader {
           if (base !== bases.at(-1)) throw corruptRecords(where, place.offset, path, place.position)
           throw beyondEnd(where, wanted, end)
         }
-        const at = { file, path, base, position: place.position, offset: wanted }
+        const until = bases.find((each) => each > base) ?? Number.POSITIVE_INFINITY
+        const at = { file, path, base, until, position: place.position, offset: wanted }
         return new PartitionReader(view, topic, partition, at, new Map([[base, index]]))
       } catch (error) {
         await file.close()
@@ -143,23 +154,24 @@ export class PartitionReader {
       // Another process may not have synced it yet: what a reader has taken must not be gone after a power failure.
       if (synced === undefined && bytes > 0) await this.#file.datasync()
       // Of what was read all is synced that the limit covers by now; what it covered before has to be whole.
-      const limit = this.#limit ?? Number.POSITIVE_INFINITY
+      const limit = Math.min(this.#limit ?? Number.POSITIVE_INFINITY, this.#until)
       const mustBeWhole = synced !== undefined && this.#offset < synced
       const { chunk, stop } = this.#parse(block, bytes, limit, take)
       if (chunk !== undefined) return chunk
-      if (stop === 'limit') return undefined
+      const ended = this.#offset === this.#until
+      if (stop === 'limit' && !ended) return undefined
       if (stop === 'budget') return 'full'
       if (stop === 'large' && (await this.#isSound())) {
         throw this.#tooLarge(block, take.maxRecordBytes)
       }
-      if (stop === 'part') {
-        const whole = await this.#wholeFrame(block, bytes)
+      if (stop === 'part' || ended) {
+        const whole = ended ? undefined : await this.#wholeFrame(block, bytes)
         if (whole !== undefined) {
           block = whole
           continue
         }
-        if (bytes === 0 || !mustBeWhole) {
-          const next = await this.#nextSegment(bytes)
+        if (bytes === 0 || ended || !mustBeWhole) {
+          const next = await this.#nextSegment(ended ? 0 : bytes)
           if (next === 'opened') continue
           if (next === 'end' && (bytes === 0 || !(await this.#isDamage()))) return undefined
         }
@@ -369,7 +381,9 @@ export class PartitionReader {
   /** At the end of what a segment has: goes on to the next one. */
   async #nextSegment(rest: number): Promise<'end' | 'opened' | 'missing'> {
     const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
-    const next = bases.find((base) => base > this.#base)
+    const nextAt = bases.findIndex((base) => base > this.#base)
+    const next = bases[nextAt]
+    if (this.#position === 0 && rest === 0 && (await this.#isReplaced())) return 'opened'
     if (next === undefined) return 'end'
     if (next !== this.#offset || rest > 0) {
       await this.checkTopic()
@@ -382,8 +396,8 @@ export class PartitionReader {
     }
     const path = segmentPath(this.#folder, next)
     const file = await openIfThere(path)
-    // Removed meanwhile: the next round finds what is left.
-    if (file === undefined) return 'missing'
+    // Removed since the folder was listed.
+    if (file === undefined) return this.#nextSegment(rest)
     try {
       await this.checkTopic()
     } catch (error) {
@@ -394,8 +408,22 @@ export class PartitionReader {
     this.#file = file
     this.#path = path
     this.#base = next
+    this.#until = bases[nextAt + 1] ?? Number.POSITIVE_INFINITY
     this.#position = 0
     return 'opened'
+  }
+
+  /** A segment without records may have been replaced by a producer: then that one is read. */
+  async #isReplaced(): Promise<boolean> {
+    const file = await openIfThere(this.#path)
+    if (file === undefined) return false
+    if ((await file.stat()).ino === (await this.#file.stat()).ino) {
+      await file.close()
+      return false
+    }
+    await this.#file.close()
+    this.#file = file
+    return true
   }
 
   /** Whether the checksum of the frame to read next fits, however large it is. */

@@ -1,5 +1,5 @@
 /** Appends to one partition. What it writes can be read only once {@link PartitionWriter.publish} says that it is whole. */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, rename } from 'node:fs/promises'
 import type { Runtime } from '../../../core/runtime.ts'
 import { syncFolder } from '../../../io/file-system.ts'
 import { FrameWriter, type LogRecord } from './frame.ts'
@@ -20,6 +20,10 @@ export interface WriterOptions {
   readonly partition: number
   readonly runtime: Runtime
   readonly sync: boolean
+  /** Rejects if the log is not this process's any more. */
+  readonly confirm: () => Promise<void>
+  /** Called where a segment was begun and old ones could not be removed. */
+  readonly onRetentionFailure: () => void
 }
 
 /** Frames are given to the system in pieces of about this size. */
@@ -80,6 +84,8 @@ export class PartitionWriter {
         Number.POSITIVE_INFINITY,
         'all',
       )
+      // Another process may have taken over and write to the file, if it was not opened before that.
+      await options.confirm()
       if (end.rest > 0) await file.truncate(end.position)
       let mark: SyncedMark | undefined
       if (sync) {
@@ -142,6 +148,23 @@ export class PartitionWriter {
     await this.#mark?.move(this.#base, this.#position)
   }
 
+  /**
+   * Begins a segment, so that what a process that had the log before may still write goes where it is not read: behind
+   * the end of the segment before. One without records, which would have the same name, is replaced.
+   */
+  async fence(): Promise<void> {
+    if (this.#position > 0) {
+      await this.#roll(this.#next)
+      return
+    }
+    const path = segmentPath(this.#folder, this.#base)
+    const file = await open(`${path}.new`, 'w')
+    await this.#file.close()
+    this.#file = file
+    await rename(`${path}.new`, path)
+    if (this.#options.sync) await syncFolder(this.#folder)
+  }
+
   async close(): Promise<void> {
     await this.#mark?.close()
     await this.#file.close()
@@ -167,7 +190,12 @@ export class PartitionWriter {
     this.#file = file
     this.#base = base
     this.#position = 0
-    await removeOldSegments(this.#folder, topic, runtime.now())
+    try {
+      await removeOldSegments(this.#folder, topic, runtime.now())
+    } catch {
+      // No record is worse for it: the next segment tries again, and a call of enforceRetention() tells what is wrong.
+      this.#options.onRetentionFailure()
+    }
   }
 }
 

@@ -185,29 +185,39 @@ export interface Retention {
   readonly retentionMs: number | undefined
 }
 
-/** Removes oldest segments of a partition, never the one that is appended to. Gives how many. */
+/**
+ * Removes oldest segments of a partition, never the one that is appended to. Gives how many. Passes may meet, of other
+ * processes too: what one finds gone another has removed.
+ */
 export async function removeOldSegments(
   folder: string,
   { retentionBytes, retentionMs }: Retention,
   nowMs: number,
 ): Promise<number> {
   if (retentionBytes === undefined && retentionMs === undefined) return 0
-  const bases = await segmentBases(folder)
-  const files = await Promise.all(bases.map((base) => stat(segmentPath(folder, base))))
-  let bytes = files.reduce((sum, { size }) => sum + size, 0)
+  const bases = (await unlessGone(segmentBases(folder))) ?? []
+  const files = await Promise.all(bases.map((base) => unlessGone(stat(segmentPath(folder, base)))))
+  let bytes = files.reduce((sum, file) => sum + (file?.size ?? 0), 0)
   let removed = 0
   for (const [i, base] of bases.slice(0, -1).entries()) {
-    const { size, mtimeMs } = files[i] as { size: number; mtimeMs: number }
+    const file = files[i]
+    if (file === undefined) continue
+    const { size, mtimeMs } = file
     const tooMany = retentionBytes !== undefined && bytes > retentionBytes
     const tooOld = retentionMs !== undefined && mtimeMs < nowMs - retentionMs
     if (!tooMany && !tooOld) break
-    try {
-      await unlink(segmentPath(folder, base))
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error
-    }
+    const mine = await unlessGone(unlink(segmentPath(folder, base)).then(() => true))
     bytes -= size
-    removed++
+    if (mine === true) removed++
   }
   return removed
+}
+
+async function unlessGone<T>(task: Promise<T>): Promise<T | undefined> {
+  try {
+    return await task
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -1,0 +1,125 @@
+/** Retention that meets itself, a producer and readers. */
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { isFloeError } from '../../../src/core/errors.ts'
+import { type EmbeddedLog, openLog } from '../../../src/stream/sources/log/embedded-log.ts'
+import { logSource } from '../../../src/stream/sources/log/log-source.ts'
+import { removeOldSegments } from '../../../src/stream/sources/log/segments.ts'
+import { rejectionOf } from '../../support/expect-error.ts'
+import { temporaryFolder } from '../../support/lakes.ts'
+import { openOptions } from '../source-conformance.ts'
+
+const SENDS = 1500
+
+/** Reads from the first record that there is, again and again; what it is given has to go on without a gap. */
+async function readAnew(
+  source: ReturnType<typeof logSource>,
+  ended: () => boolean,
+): Promise<{ records: number; outOfRange: number }> {
+  const seen = { records: 0, outOfRange: 0 }
+  const { signal } = new AbortController()
+  while (!ended()) {
+    const reader = await source.open(openOptions())
+    try {
+      let next: number | undefined
+      for (let i = 0; i < 20 && !ended(); i++) {
+        for (const chunk of await reader.read({ waitMs: 5, signal })) {
+          if (next !== undefined) expect(chunk.start).toBe(next)
+          next = chunk.end
+          seen.records += chunk.count
+        }
+        await reader.endOffsets()
+      }
+    } catch (error) {
+      if (!isFloeError(error, 'OFFSET_OUT_OF_RANGE')) throw error
+      seen.outOfRange++
+    } finally {
+      await reader.close()
+    }
+  }
+  return seen
+}
+
+async function enforce(log: EmbeddedLog, ended: () => boolean): Promise<number> {
+  let removed = 0
+  while (!ended()) {
+    removed += await log.enforceRetention()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return removed
+}
+
+describe('retention', () => {
+  it('may run many times at once, beside a producer and readers', async () => {
+    const folder = temporaryFolder()
+    const logs = await Promise.all([1, 2, 3, 4].map(() => openLog(folder, { durability: 'os' })))
+    const [log] = logs as [EmbeddedLog]
+    await log.createTopic('t', { partitions: 1, segmentBytes: 1000, retentionBytes: 3000 })
+    const producer = await log.producer()
+    let done = false
+    const ended = (): boolean => done
+    const sending = (async () => {
+      try {
+        for (let i = 0; i < SENDS; i++) {
+          const [sent] = await producer.send('t', [{ value: 'x'.repeat(300) }])
+          expect(sent?.offset).toBe(i)
+        }
+      } finally {
+        done = true
+      }
+    })()
+    const others = logs.map((each) => enforce(each, ended))
+    const readers = [logSource({ log, topics: 't' }), logSource({ folder, topics: 't' })]
+    const reading = readers.map((source) => readAnew(source, ended))
+    await Promise.all([sending, ...others, ...reading])
+    for (const { records } of await Promise.all(reading)) expect(records).toBeGreaterThan(0)
+    const passes = await Promise.all(logs.map((each) => each.enforceRetention()))
+    expect(passes).toEqual([0, 0, 0, 0])
+    expect(readdirSync(`${folder}/t/0`).length).toBeLessThanOrEqual(4)
+    expect(producer.counts.retentionFailures).toBe(0)
+    for (const each of logs) await each.close()
+  }, 30_000)
+
+  it('passes that meet count each segment once', async () => {
+    const folder = temporaryFolder()
+    const log = await openLog(folder, { durability: 'os' })
+    await log.createTopic('t', { partitions: 1, segmentBytes: 1000 })
+    const producer = await log.producer()
+    for (let i = 0; i < 200; i++) await producer.send('t', [{ value: 'x'.repeat(300) }])
+    await log.close()
+    const short = { ...(await log.topics())[0], retentionBytes: 2000 }
+    const before = readdirSync(`${folder}/t/0`).length
+    const passes = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        removeOldSegments(`${folder}/t/0`, { ...short, retentionMs: undefined }, 0),
+      ),
+    )
+    const removed = passes.reduce((sum, count) => sum + count, 0)
+    expect(removed).toBe(before - readdirSync(`${folder}/t/0`).length)
+    expect(removed).toBeGreaterThan(20)
+  })
+
+  it('that fails fails no send: it is counted, tried again, and told by enforceRetention', async () => {
+    const log = await openLog(temporaryFolder(), { durability: 'os' })
+    await log.createTopic('t', { partitions: 1, segmentBytes: 1000, retentionBytes: 3000 })
+    const producer = await log.producer()
+    const send = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await producer.send('t', [{ value: 'x'.repeat(300) }])
+    }
+    await send(40)
+    // No file, so that it cannot be removed as one.
+    const stuck = `${log.folder}/t/0/${'0'.repeat(20)}.log`
+    mkdirSync(stuck)
+    await send(40)
+    expect(producer.counts.retentionFailures).toBeGreaterThan(5)
+    expect(readdirSync(`${log.folder}/t/0`).length).toBeGreaterThan(10)
+    await rejectionOf(
+      process.platform === 'linux' ? 'STORE_UNAVAILABLE' : 'PERMISSION_DENIED',
+      log.enforceRetention(),
+    )
+    rmdirSync(stuck)
+    await send(4)
+    expect(readdirSync(`${log.folder}/t/0`).length).toBeLessThanOrEqual(5)
+    await log.close()
+  })
+})
