@@ -125,9 +125,9 @@ async function runPipeline(
   }
 }
 
-function tellUnread(sent: number, { lake, log, kafka }: Settings): void {
+function tellUnread(sent: number, { lake, log, kafka, rate }: Settings): void {
   const events = `The ${sent.toLocaleString('en')} events that were sent`
-  let text = 'Nothing was sent'
+  let text = rate === 0 ? 'Nothing was read' : 'Nothing was sent'
   if (sent > 0 && log === undefined && kafka === undefined) {
     text = `${events} were not read, and go with the log of this run: --lake DIR keeps one`
   } else if (sent > 0) {
