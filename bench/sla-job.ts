@@ -36,6 +36,7 @@ const topic = await openKafkaTopic({
   topic: settings.topic,
   group: 'floe-sla',
   partitions: settings.partitions,
+  sends: false,
 })
 const lake = await openLake(settings.lake, { s3 })
 const server = await serveCatalog({ lake })

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import type { EventSink } from '../examples/pipeline/event-sink.ts'
 import { feed } from '../examples/pipeline/feed.js'
 import { EventGenerator, GENERATOR_DEFAULTS } from '../examples/pipeline/generator.js'
 import { openKafkaTopic } from '../examples/pipeline/kafka-topic.js'
@@ -68,7 +69,7 @@ async function main(): Promise<number> {
 
   const topic = { topic: 'content_events', partitions: 6 }
   const kafkaUrl = kafka.url
-  const sender = await openKafkaTopic({ brokers: [kafkaUrl], group: 'none', ...topic })
+  const sender = await openKafkaTopic({ brokers: [kafkaUrl], group: 'none', sends: true, ...topic })
   stops.push(() => sender.close())
   const job = new Job({
     kafka: kafkaUrl,
@@ -93,7 +94,12 @@ async function main(): Promise<number> {
   console.log(`${machine()}: ${rate} events/s for ${seconds} s, a batch each ${intervalMs} ms`)
   const stopSending = new AbortController()
   const generator = new EventGenerator(GENERATOR_DEFAULTS)
-  const sending = feed({ generator, sink: sender.sink, rate, signal: stopSending.signal })
+  const sending = feed({
+    generator,
+    sink: sender.sink as EventSink,
+    rate,
+    signal: stopSending.signal,
+  })
   const seen: { atMs: number; folded: number }[] = []
   const queryMs: number[] = []
   let polling = true

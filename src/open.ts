@@ -8,7 +8,7 @@ import type { Table } from './iceberg/table/table.ts'
 /**
  * Opens a lake, and makes it if there is none: a folder with tables and the catalog that names them.
  * @param location an absolute or relative path, or a URI: `file:///data/lake`, `s3://bucket/lake`, `memory://test`.
- * @throws BAD_LOCATION, UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
+ * @throws BAD_LOCATION (also where a file is in its place), UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
  */
 export async function openLake(location: string, options?: LakeOptions): Promise<Lake> {
   const engine = await import('./iceberg/table/lake.ts')

@@ -35,10 +35,15 @@ const NAMED = 5
 const LONGS = ['event_time', 'source_offset', 'source_time'] as const
 const TEXTS = ['video_id', 'event_type', 'message_key'] as const
 
-/** Looks at the tables as they are: nobody may write them meanwhile. @param windowRows see {@link WINDOW} */
+/**
+ * Looks at the tables as they are: nobody may write them meanwhile.
+ * @param windowRows see {@link WINDOW}
+ * @param batches that the stream says it has committed
+ */
 export async function checkPipeline(
   lake: Lake,
   windowRows: number = WINDOW,
+  batches = 0,
 ): Promise<CheckResult[]> {
   const bronze = await lake.table(BRONZE)
   const gold = await lake.table(GOLD)
@@ -46,7 +51,7 @@ export async function checkPipeline(
   return [
     offsets,
     await compareGold(gold, videos),
-    checkLedgers(bronze, gold),
+    checkLedgers(bronze, gold, batches),
     await checkTable(bronze),
     await checkTable(gold),
   ]
@@ -441,7 +446,12 @@ function positionOf(table: Table): { topic: string; partition: number; offset: n
   return ledger === undefined ? [] : [...ledger.position.entries()]
 }
 
-function checkLedgers(bronze: Table, gold: Table): CheckResult {
+function checkLedgers(bronze: Table, gold: Table, batches: number): CheckResult {
+  const name = 'ledgers without gap or overlap'
+  // A stream that was ended before its first commit leaves the tables as they were made.
+  if (batches === 0 && isUntouched(bronze) && isUntouched(gold)) {
+    return { name, problems: [], detail: 'nothing committed yet' }
+  }
   const problems = new Problems()
   const details: string[] = []
   for (const table of [bronze, gold]) {
@@ -457,11 +467,11 @@ function checkLedgers(bronze: Table, gold: Table): CheckResult {
   if (JSON.stringify(positionOf(bronze)) !== JSON.stringify(positionOf(gold))) {
     problems.add(`${BRONZE} and ${GOLD} are at different positions`)
   }
-  return {
-    name: 'ledgers without gap or overlap',
-    problems: problems.list,
-    detail: details.join(', '),
-  }
+  return { name, problems: problems.list, detail: details.join(', ') }
+}
+
+function isUntouched(table: Table): boolean {
+  return table.snapshots().length === 0 && verifyLedger(table, STREAM_ID).streams.length === 0
 }
 
 async function checkTable(table: Table): Promise<CheckResult> {

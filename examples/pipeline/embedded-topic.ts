@@ -7,17 +7,19 @@ export async function openEmbeddedTopic(options: {
   readonly topic: string
   /** Of the topic, when it is made. */
   readonly partitions: number
+  /** Whether events are sent to it from here: a log has one producer, which then is not left to others. */
+  readonly sends: boolean
 }): Promise<Topic> {
-  const { folder, topic, partitions } = options
+  const { folder, topic, partitions, sends } = options
   const log = await openLog(folder)
   try {
     const known = (await log.topics()).some(({ name }) => name === topic)
     if (!known) await log.createTopic(topic, { partitions })
-    const producer = await log.producer()
+    const producer = sends ? await log.producer() : undefined
     return {
       description: `topic ${topic} of the embedded log in ${folder}`,
       source: logSource({ log, topics: topic }),
-      sink: { send: async (records) => void (await producer.send(topic, records)) },
+      sink: producer && { send: async (records) => void (await producer.send(topic, records)) },
       // Closes the producer, too.
       close: () => log.close(),
     }

@@ -1,10 +1,11 @@
 /** The flags of the pipeline, with their explanations and checks. */
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GENERATOR_DEFAULTS, type GeneratorOptions } from './generator.ts'
 
 export interface Settings {
-  /** A folder, or an s3:// location; undefined for a new folder, which goes with the run. */
+  /** Where the lake itself is: a folder, or an s3:// location; undefined for a new folder, which goes with the run. */
   readonly lake: string | undefined
   readonly s3: { readonly endpoint?: string; readonly region?: string }
   /** Brokers; undefined for the embedded log. */
@@ -63,18 +64,20 @@ services are named. At the end everything is checked, and the exit code says whe
 How long and how much
   --for TIME          how long to run: 500ms, 20s, 10m, 2h or forever (default ${d('for')}). Ctrl-C ends it before:
                       the batch under way is finished, then all is checked
-  --rate N            events a second to generate; max for as many as go, 0 for none (default ${d('rate')})
+  --rate N            events a second to generate; max for as many as go (default ${d('rate')});
+                      0 for none, where others send them: the log then has no producer in this run
   --trigger TIME      how often a batch is committed: 100ms to 24h (default ${d('trigger')})
 
 Where
-  --lake DIR          folder of the lake; what is there is gone on with. Without it each run has a lake of its own,
-                      in a new folder for temporary files, which is removed at the end if all is well
+  --lake DIR          keeps the lake in DIR/lake, which is what floe serve takes, and the log in DIR/log; what is there
+                      is gone on with. Without it each run has a lake of its own, in a new folder for temporary files,
+                      which is removed at the end if all is well
   --s3 LOCATION       the lake in S3: s3://bucket/prefix; needs --kafka or --log, which it goes on from. Keys come from
                       the environment (AWS_ACCESS_KEY_ID …)
   --s3-endpoint URL   a server other than Amazon's, such as http://127.0.0.1:9000
   --s3-region NAME    region of the bucket
   --kafka HOST:PORT   a Kafka broker, or several with commas; without it the topic is a log in a folder
-  --log DIR           folder of that log; what is there is read, too (default: log in the folder of --lake or of the run)
+  --log DIR           folder of that log; what is there is read, too (default: DIR/log of --lake, or one of the run)
   --topic NAME        the topic, made if it is missing (default ${d('topic')})
   --group NAME        consumer group whose offsets follow the tables, for tools that show its lag (default ${d('group')})
   --partitions N      of the topic, when it is made (default ${d('partitions')})
@@ -121,7 +124,7 @@ export function readFlags(args: readonly string[]): Settings | undefined {
     )
   }
   const inFolder = (name: string): string | undefined =>
-    flags.lake === undefined ? undefined : join(flags.lake, name)
+    flags.lake === undefined ? undefined : folderOf('lake', flags.lake, name)
   return {
     lake: flags.s3 ?? inFolder('lake'),
     s3: {
@@ -129,7 +132,7 @@ export function readFlags(args: readonly string[]): Settings | undefined {
       ...(flags['s3-region'] === undefined ? {} : { region: flags['s3-region'] }),
     },
     kafka: flags.kafka?.split(',').map((broker) => brokerOf(broker.trim())),
-    log: flags.log ?? inFolder('log'),
+    log: flags.log === undefined ? inFolder('log') : folderOf('log', flags.log),
     topic: topicOf(flags.topic, flags.kafka !== undefined),
     group: flags.group,
     partitions: whole('partitions', flags.partitions, 1, 10_000),
@@ -194,6 +197,24 @@ function topicOf(text: string, isKafka: boolean): string {
 }
 
 function brokerOf(text: string): string {
-  if (/^[^\s:]+:\d{1,5}$/.test(text)) return text
-  throw new UsageError(`--kafka ${text} is no broker: write HOST:PORT`)
+  const port = Number(/^[^\s:]+:(\d{1,5})$/.exec(text)?.[1] ?? Number.NaN)
+  if (port >= 1 && port <= 65_535) return text
+  const why = Number.isNaN(port) ? '' : ', with a port from 1 to 65535'
+  throw new UsageError(`--kafka ${text} is no broker: write HOST:PORT${why}`)
+}
+
+/** A folder that is there or can be made, or one by that name in it. */
+function folderOf(flag: string, text: string, name = ''): string {
+  if (text === '') throw new UsageError(`--${flag} names no folder: write --${flag} DIR`)
+  const folder = join(text, name)
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    try {
+      if (statSync(path).isDirectory()) return folder
+    } catch {
+      // Nothing there, or below a file. A root that cannot be read is for others to name.
+      if (path === dirname(path)) return folder
+      continue
+    }
+    throw new UsageError(`--${flag} ${text} wants a folder, and ${path} is a file`)
+  }
 }

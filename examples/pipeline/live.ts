@@ -27,6 +27,8 @@ export interface LiveOptions {
 }
 
 export interface LiveResult {
+  /** Events that were sent from here. */
+  readonly sent: number
   readonly rows: number
   readonly bytes: number
   readonly batches: number
@@ -93,7 +95,9 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
   }
   const { rows, bytes, batches } = await ended
   const seconds = (performance.now() - startedMs) / 1000
-  return { rows, bytes, batches, seconds, folded: job.folded, checks: await checkPipeline(lake) }
+  const sent = sink === undefined ? 0 : (generator?.counts.events ?? 0)
+  const checks = await checkPipeline(lake, undefined, batches)
+  return { sent, rows, bytes, batches, seconds, folded: job.folded, checks }
 }
 
 /** A timer of more would fire at once. */

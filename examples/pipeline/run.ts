@@ -3,9 +3,10 @@
  * end. `npm start -- --help` explains the flags. Exit codes: 0 all well, 1 something failed or the check found something,
  * 2 wrong flags.
  */
+import { rmdirSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Lake, openLake } from 'floe'
 import { serveCatalog } from 'floe/serve'
 import { HELP, readFlags, type Settings, UsageError } from './flags.ts'
@@ -31,11 +32,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const stop = new AbortController()
   let scratch: string | undefined
+  let isAsked = false
   const onSignal = (): void => {
-    if (stop.signal.aborted) {
+    if (isAsked) {
       tellLeft(scratch)
       process.exit(130)
     }
+    isAsked = true
     console.log(
       '\nStopping: the batch under way is finished, then all is checked. Once more to exit at once',
     )
@@ -43,6 +46,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  // Whoever read the output has gone, as `head` does: nobody waits for more of the run. What is written from here on is lost.
+  process.stdout.on('error', () => stop.abort())
   try {
     if (settings.lake === undefined) {
       // No other run has this folder, or removes it.
@@ -65,7 +70,13 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function tellLeft(scratch: string | undefined): void {
-  if (scratch !== undefined) console.log(`\nWhat there is of this run is left in ${scratch}`)
+  if (scratch === undefined) return
+  try {
+    // Where it failed before anything was made.
+    rmdirSync(scratch)
+  } catch {
+    console.log(`\nWhat there is of this run is left in ${scratch}`)
+  }
 }
 
 /** @param scratch for what the settings name no place for. @returns whether the check found nothing */
@@ -96,7 +107,7 @@ async function runPipeline(
     const result = await runLive({
       lake,
       source: topic.source,
-      sink: settings.rate === 0 ? undefined : topic.sink,
+      sink: topic.sink,
       generator: settings.rate === 0 ? undefined : new EventGenerator(settings.generator),
       rate: settings.rate,
       forMs: settings.forMs,
@@ -105,16 +116,52 @@ async function runPipeline(
       out: process.stdout,
     })
     report(result)
+    if (result.batches === 0) tellUnread(result.sent, settings)
     await printTop(lake)
+    tellPlace(location, settings)
     return result.checks.every(({ problems }) => problems.length === 0)
   } finally {
     for (const resource of opened.reverse()) await resource.close()
   }
 }
 
+function tellUnread(sent: number, { lake, log, kafka, rate }: Settings): void {
+  const events = `The ${sent.toLocaleString('en')} events that were sent`
+  let text = rate === 0 ? 'Nothing was read' : 'Nothing was sent'
+  if (sent > 0 && log === undefined && kafka === undefined) {
+    text = `${events} were not read, and go with the log of this run: --lake DIR keeps one`
+  } else if (sent > 0) {
+    const next = lake === undefined ? '' : ', and the next run on this lake goes on with them'
+    text = `${events} are in the topic, unread${next}`
+  }
+  console.log(`\nThe run was over before its first commit. ${text}`)
+}
+
+/** What to do next to look at the tables. */
+function tellPlace(location: string, { lake, s3 }: Settings): void {
+  if (lake === undefined) {
+    console.log('\nTo keep the tables, and serve them to other engines after a run: --lake DIR')
+    return
+  }
+  const isS3 = location.startsWith('s3:')
+  const words = [isS3 ? location : resolve(location)]
+  if (isS3 && s3.endpoint !== undefined) words.push('--s3-endpoint', s3.endpoint)
+  if (isS3 && s3.region !== undefined) words.push('--s3-region', s3.region)
+  console.log(
+    `\nTo serve the tables to other engines: npx floe serve ${words.map(quoted).join(' ')}`,
+  )
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
 async function printTop(lake: Lake): Promise<void> {
+  const videos = await topVideos(lake, 10, Date.now())
+  if (videos.length === 0) return
   console.log('\nThe ten videos with the highest scores now')
-  for (const { videoId, score, velocity, events } of await topVideos(lake, 10, Date.now())) {
+  for (const { videoId, score, velocity, events } of videos) {
     const columns = [
       videoId.padEnd(10),
       `score ${score.toFixed(1).padStart(10)}`,
@@ -128,12 +175,13 @@ async function printTop(lake: Lake): Promise<void> {
 /** What is not used is not loaded: kafkajs may not be installed. */
 async function openTopic(settings: Settings, log: () => string): Promise<Topic> {
   const { kafka, topic, partitions, group } = settings
+  const sends = settings.rate > 0
   if (kafka === undefined) {
     const { openEmbeddedTopic } = await import('./embedded-topic.ts')
-    return openEmbeddedTopic({ folder: log(), topic, partitions })
+    return openEmbeddedTopic({ folder: log(), topic, partitions, sends })
   }
   const { openKafkaTopic } = await import('./kafka-topic.ts')
-  return openKafkaTopic({ brokers: kafka, topic, group, partitions })
+  return openKafkaTopic({ brokers: kafka, topic, group, partitions, sends })
 }
 
 function report({ rows, bytes, batches, seconds, folded, checks }: LiveResult): void {

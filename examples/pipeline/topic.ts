@@ -6,7 +6,8 @@ export interface Topic {
   /** Says where it is, for people. */
   readonly description: string
   readonly source: StreamSource
-  readonly sink: EventSink
+  /** Undefined where nothing is to be sent. */
+  readonly sink: EventSink | undefined
   /** Ends the sink and what else there is. Sources are ended by their readers. */
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 /** What all code over local files shares: errors of the system as floe's, and folders that are synced. */
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { FloeError } from '../core/errors.ts'
 
 export function errorCode(error: unknown): string {
@@ -34,12 +35,40 @@ export function fileSystemError(
         `The system refuses access to ${path} (${errno})`,
         details,
       )
+    case 'ENOTDIR':
+      return notAFolder(path, error)
     default:
       return new FloeError(
         options.code ?? 'STORE_UNAVAILABLE',
         `The file system failed at ${path} (${errno})`,
         details,
       )
+  }
+}
+
+function notAFolder(path: string, cause?: unknown, file?: string): FloeError {
+  const where = file === undefined ? 'there or above it is a file' : `${file} is a file`
+  return new FloeError(
+    'BAD_LOCATION',
+    `A folder is wanted at ${path}, but ${where}. Name another place, or move the file away`,
+    { cause, context: { file: file ?? path } },
+  )
+}
+
+/**
+ * For a place where a folder is, or will be made.
+ * @throws BAD_LOCATION where a file is there, or above it. Other failures are left to what is done there next.
+ */
+export async function refuseFile(path: string): Promise<void> {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      if ((await stat(at)).isDirectory()) return
+    } catch {
+      // Nothing there, or below a file.
+      if (at === dirname(at)) return
+      continue
+    }
+    throw notAFolder(path, undefined, at)
   }
 }
 

@@ -17,7 +17,7 @@ import {
 } from 'node:fs/promises'
 import { FloeError, isFloeError, throwIfAborted } from '../core/errors.ts'
 import { type Runtime, uuidV4 } from '../core/runtime.ts'
-import { errorCode, fileSystemError, syncFolder } from './file-system.ts'
+import { errorCode, fileSystemError, refuseFile, syncFolder } from './file-system.ts'
 import { localPath } from './location.ts'
 import { byteOrder } from './memory.ts'
 import type {
@@ -271,7 +271,7 @@ export class LocalStore implements ObjectStore {
     const folder = final.slice(0, final.lastIndexOf('/')) || '/'
     if (this.#folders.has(folder)) return folder
     await attempt(final, async () => {
-      const first = await mkdir(folder, { recursive: true })
+      const first = await makeFolder(folder)
       if (first === undefined || durability === 'os') return
       // New folders survive a crash only once the folders above them are synced.
       for (let path = folder; path.length >= first.length; ) {
@@ -437,6 +437,16 @@ class FolderSyncs {
     const sync = syncFolder(folder).finally(() => this.#running.delete(folder))
     this.#running.set(folder, sync)
     return sync
+  }
+}
+
+/** @returns the first folder that was made. @throws BAD_LOCATION where a file is in the way */
+async function makeFolder(folder: string): Promise<string | undefined> {
+  try {
+    return await mkdir(folder, { recursive: true })
+  } catch (error) {
+    await refuseFile(folder)
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 /** The conformance suite on the stores that there are, and what is special to local files. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { systemRuntime } from '../../src/core/runtime.ts'
 import { LocalStore } from '../../src/io/local.ts'
 import { MemoryStore } from '../../src/io/memory.ts'
 import { openStore } from '../../src/io/open-store.ts'
+import { openLake } from '../../src/open.ts'
 import { storeConformance } from './store-conformance.ts'
 
 const folders: string[] = []
@@ -45,6 +46,42 @@ describe('local files', () => {
     const writer = await store.openWriter(`file://${root}/c`)
     await writer.abort()
     expect(readdirSync(root).sort()).toEqual(['a', 'b'])
+  })
+
+  it('say that a file is where a folder is wanted, which no retry changes', async () => {
+    const root = folder()
+    writeFileSync(`${root}/file`, '')
+    const store = new LocalStore({ runtime: systemRuntime, durability: 'os' })
+    for (const path of [`file://${root}/file/a`, `file://${root}/file/b/c`]) {
+      await expect(store.put(path, new Uint8Array(1))).rejects.toMatchObject({
+        code: 'BAD_LOCATION',
+        retryable: false,
+        context: { file: `${root}/file` },
+      })
+      await expect(store.get(path)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+    }
+  })
+})
+
+describe('openLake', () => {
+  it('refuses a place where a file is, or below one', async () => {
+    const root = folder()
+    const file = `${root}/file`
+    writeFileSync(file, '')
+    for (const [place, name] of [
+      [file, file],
+      [`file://${file}/x/y`, file],
+      ['/dev/null', '/dev/null'],
+    ] as const) {
+      for (const options of [{}, { readOnly: true }]) {
+        await expect(openLake(place, options)).rejects.toMatchObject({
+          code: 'BAD_LOCATION',
+          retryable: false,
+          message: expect.stringContaining(`but ${name} is a file`),
+        })
+      }
+    }
+    await (await openLake(`${root}/new/lake`)).close()
   })
 })
 

@@ -3,7 +3,8 @@ import { checkChoice, checkOptions, type OptionNames } from '../../core/check-op
 import { FloeError } from '../../core/errors.ts'
 import { type Limits, resolveLimits } from '../../core/limits.ts'
 import { type Runtime, systemRuntime, uuidV4 } from '../../core/runtime.ts'
-import { comparable, parseLocation } from '../../io/location.ts'
+import { refuseFile } from '../../io/file-system.ts'
+import { comparable, localPath, parseLocation, schemeOf } from '../../io/location.ts'
 import { openStore } from '../../io/open-store.ts'
 import { RootedStore } from '../../io/rooted-store.ts'
 import type { S3Options } from '../../io/s3/options.ts'
@@ -105,7 +106,7 @@ const CREATE_OPTIONS: OptionNames<CreateTableOptions> = {
 /**
  * Opens a lake, and makes it if there is none: a folder with tables and the catalog that names them.
  * @param location an absolute or relative path, or a URI: `file:///data/lake`, `s3://bucket/lake`, `memory://test`.
- * @throws BAD_LOCATION, UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
+ * @throws BAD_LOCATION (also where a file is in its place), UNSUPPORTED_STORE, NO_SUCH_LAKE, CORRUPT_CATALOG, BAD_ARGUMENT
  */
 export async function openLake(
   location: string,
@@ -118,6 +119,8 @@ export async function openLake(
   const limits = resolveLimits(options.limits)
   const root = parseLocation(location, process.cwd())
   const own = options.store === undefined
+  // The store would say that the catalog's files are missing.
+  if (own && schemeOf(root) === 'file') await refuseFile(localPath(root))
   const store =
     options.store ??
     (await openStore(root, {

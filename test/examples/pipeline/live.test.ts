@@ -111,6 +111,39 @@ describe('runLive', () => {
     expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
   })
 
+  it.each([
+    ['events were sent and none was read', 4000],
+    ['nothing was sent', 0],
+  ])('holds where it was ended before the first commit, and %s', async (_, rate) => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    const stop = new AbortController()
+    const sent = (): number => topic.partitions.reduce((sum, { length }) => sum + length, 0)
+    const running = runLive(
+      liveOptions(lake, topic, {
+        rate,
+        forMs: Number.POSITIVE_INFINITY,
+        trigger: { intervalMs: 3_600_000 },
+        // Has records, and gives none.
+        source: new MemoryTopic(2),
+        signal: stop.signal,
+      }),
+    )
+    const hasTables = async (): Promise<boolean> => (await lake.listTables('gold')).length > 0
+    while (!(await hasTables()) || sent() < rate / 10) await systemRuntime.sleep(20)
+    stop.abort()
+    const result = await running
+    expect(result).toMatchObject({ rows: 0, batches: 0, sent: sent() })
+    expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+    expect(result.checks.map(({ detail }) => detail)).toContain('nothing committed yet')
+    // Not for a stream that says it has committed something.
+    const others = await checkPipeline(lake as never, undefined, 1)
+    expect(others.flatMap(({ problems }) => problems)).toEqual([
+      'bronze.raw_events has no ledger of the stream',
+      'gold.virality_state has no ledger of the stream',
+    ])
+  })
+
   it('goes on forever, also after the longest timer', async () => {
     Object.assign(longTimers, { toFire: 2, set: 0 })
     const lake = await memoryLake()

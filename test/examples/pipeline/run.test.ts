@@ -1,9 +1,13 @@
 /** The program as a process: exit codes, Ctrl-C, and that a run that was killed is gone on with. Needs the build. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { openLake } from '../../../src/index.ts'
+import { openLog } from '../../../src/stream/index.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/examples/pipeline/run.js', import.meta.url))
@@ -16,6 +20,7 @@ afterEach(() => {
 class Run {
   readonly #child: ChildProcess
   output = ''
+  errors = ''
   readonly ended: Promise<number | NodeJS.Signals | null>
   readonly #waiting: (() => void)[] = []
 
@@ -32,6 +37,7 @@ class Run {
     }
     this.#child.stdout?.on('data', take)
     this.#child.stderr?.on('data', take)
+    this.#child.stderr?.on('data', (bytes: Buffer) => (this.errors += bytes.toString()))
     this.ended = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => resolve(code ?? signal))
     })
@@ -39,6 +45,11 @@ class Run {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /** As `head` does when it has its lines. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy()
   }
 
   /** Resolves once the output has the text; fails if the program ends before. */
@@ -133,11 +144,115 @@ describe('npm start', () => {
 
   it('leaves what failed, and says where', async () => {
     const temporary = temporaryFolder()
-    // Has no topics: a file is where its folder would be.
-    const run = new Run([...SPEED, '--log', PROGRAM], temporary)
-    expect(await run.ended, run.output).toBe(1)
-    const [folder] = readdirSync(temporary)
-    expect(run.output).toContain(`is left in ${temporary}/${folder}`)
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = other.address() as AddressInfo
+      const run = new Run([...SPEED, '--catalog-port', String(port)], temporary)
+      expect(await run.ended, run.output).toBe(1)
+      const [folder] = readdirSync(temporary)
+      expect(run.output).toContain(`is left in ${temporary}/${folder}`)
+    } finally {
+      other.close()
+    }
+  })
+
+  it('refuses a file where a folder is wanted, with exit code 2', async () => {
+    for (const flag of ['--lake', '--log']) {
+      const run = new Run([flag, PROGRAM])
+      expect(await run.ended, run.output).toBe(2)
+      expect(run.output).toContain(`${flag} ${PROGRAM} wants a folder, and ${PROGRAM} is a file`)
+    }
+  })
+
+  it('says in a few seconds that no broker answers, and leaves nothing', async () => {
+    const temporary = temporaryFolder()
+    // Takes connections, and says nothing.
+    const silent = createServer()
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const sockets: Socket[] = []
+    silent.on('connection', (socket) => sockets.push(socket))
+    try {
+      const { port } = silent.address() as AddressInfo
+      for (const broker of ['127.0.0.1:9', `127.0.0.1:${port}`]) {
+        const run = new Run(['--kafka', broker], temporary)
+        const late = setTimeout(() => run.kill('SIGKILL'), 9000)
+        expect(await run.ended, run.output).toBe(1)
+        clearTimeout(late)
+        expect(run.output).toContain(`No broker of Kafka answers at ${broker}`)
+        expect(run.output).toContain('give --kafka the address')
+      }
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    }
+    expect(readdirSync(temporary)).toEqual([])
+  }, 30_000)
+
+  it('ends well on Ctrl-C before the first commit, and says what is unread', async () => {
+    const lake = temporaryFolder()
+    const slow = ['--rate', '2000', '--trigger', '24h']
+    for (const flags of [[], ['--lake', lake]]) {
+      const temporary = temporaryFolder()
+      const run = new Run([...slow, ...flags, '--for', 'forever'], temporary)
+      await run.says('Tables:')
+      await sleep(1500)
+      run.kill('SIGINT')
+      expect(await run.ended, run.output).toBe(0)
+      expect(run.output).toContain('nothing committed yet')
+      expect(run.output).toMatch(/The [1-9][\d,]* events that were sent/)
+      expect(run.output).toContain(
+        flags.length === 0 ? 'go with the log of this run' : 'the next run on this lake goes on',
+      )
+    }
+    const next = new Run(['--lake', lake, '--rate', '0', '--trigger', '200ms', '--for', '2s'])
+    expect(await next.ended, next.output).toBe(0)
+    expect(next.output).toMatch(/once in Bronze: [1-9]/)
+  }, 30_000)
+
+  it('with --rate 0 reads what another process sends to the log', async () => {
+    const folder = temporaryFolder()
+    const run = new Run(['--lake', folder, '--rate', '0', '--trigger', '200ms', '--for', 'forever'])
+    await run.says('Tables:')
+    const log = await openLog(join(folder, 'log'))
+    try {
+      const producer = await log.producer()
+      await producer.send('content_events', [{ key: 'v', value: '{}' }])
+      await run.says('rows 1')
+    } finally {
+      await log.close()
+    }
+    run.kill('SIGINT')
+    expect(await run.ended, run.output).toBe(0)
+    expect(run.output).toContain('once in Bronze: 1 records')
+  })
+
+  it('stops as on Ctrl-C when the reader of its output has gone', async () => {
+    const folder = temporaryFolder()
+    const run = new Run(['--lake', folder, ...SPEED, '--for', 'forever'])
+    await run.says('commits 2')
+    run.closeOutput()
+    expect(await run.ended, run.errors).toBe(0)
+    expect(run.errors).toBe('')
+    // The lock of the log is free, and the batches are there.
+    const log = await openLog(join(folder, 'log'))
+    await log.producer()
+    await log.close()
+    const lake = await openLake(join(folder, 'lake'), { readOnly: true })
+    expect(await (await lake.table('bronze.raw_events')).scan().count()).toBeGreaterThan(0)
+    await lake.close()
+  })
+
+  it('says at its end how the tables are served, or kept', async () => {
+    const folder = `${temporaryFolder()}/my data`
+    const kept = new Run(['--lake', folder, ...SPEED, '--for', '500ms'])
+    expect(await kept.ended, kept.output).toBe(0)
+    expect(kept.output).toContain(`npx floe serve '${folder}/lake'\n`)
+    expect(existsSync(join(folder, 'lake'))).toBe(true)
+    const scratch = new Run([...SPEED, '--for', '500ms'], temporaryFolder())
+    expect(await scratch.ended, scratch.output).toBe(0)
+    expect(scratch.output).not.toContain('floe serve')
+    expect(scratch.output.trimEnd().split('\n').at(-1)).toContain('--lake DIR')
   })
 
   it('fails with exit code 1 where it cannot start', async () => {

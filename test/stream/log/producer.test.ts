@@ -9,6 +9,16 @@ import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions, take } from '../source-conformance.ts'
 
+it('a log refuses a place where a file is, or below one', async () => {
+  const file = `${temporaryFolder()}/file`
+  writeFileSync(file, '')
+  for (const place of [file, `${file}/x/y`]) {
+    const error = await rejectionOf('BAD_LOCATION', openLog(place))
+    expect(error.retryable).toBe(false)
+    expect(error.message).toContain(`but ${file} is a file`)
+  }
+})
+
 describe('a producer', () => {
   it('syncs once for the sends that arrive while a sync is under way', async () => {
     const log = await openLog(temporaryFolder())

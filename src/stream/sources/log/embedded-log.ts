@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import { checkChoice, checkOptions } from '../../../core/check-options.ts'
 import { FloeError, isFloeError } from '../../../core/errors.ts'
 import { type Runtime, systemRuntime } from '../../../core/runtime.ts'
+import { refuseFile } from '../../../io/file-system.ts'
 import type { Durability } from '../../../io/store.ts'
 import { translate } from './log-errors.ts'
 import { type LockOptions, LogLock } from './log-lock.ts'
@@ -32,12 +33,13 @@ export interface LogOptions {
 
 /**
  * Opens a log; its folder is made if there is none.
- * @throws BAD_ARGUMENT, STORE_UNAVAILABLE, PERMISSION_DENIED, STORE_FULL
+ * @throws BAD_ARGUMENT; BAD_LOCATION where a file is in its place; STORE_UNAVAILABLE, PERMISSION_DENIED, STORE_FULL
  */
 export async function openLog(folder: string, options: LogOptions = {}): Promise<EmbeddedLog> {
   checkOptions('openLog', options, { durability: true, runtime: true })
   checkChoice('durability', options.durability, ['fsync', 'os'])
   const path = resolve(folder)
+  await refuseFile(path)
   try {
     await mkdir(path, { recursive: true })
   } catch (error) {
