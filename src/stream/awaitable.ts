@@ -1,13 +1,13 @@
-/** A promise that tells when somebody waits for it: whether a plain one is awaited cannot be seen. */
+/** A promise that tells when somebody looks at its failure: of a plain one that cannot be seen. */
 export class Awaitable<T> implements Promise<T> {
   readonly [Symbol.toStringTag] = 'Promise'
   readonly #promise: Promise<T>
-  readonly #onWait: () => void
+  readonly #onHandled: () => void
 
-  /** Whoever makes it looks after failures that nobody waits for. */
-  constructor(promise: Promise<T>, onWait: () => void) {
+  /** Whoever makes it looks after failures that nobody else does. */
+  constructor(promise: Promise<T>, onHandled: () => void) {
     this.#promise = promise
-    this.#onWait = onWait
+    this.#onHandled = onHandled
     promise.catch(() => undefined)
   }
 
@@ -16,7 +16,8 @@ export class Awaitable<T> implements Promise<T> {
     onDone?: ((value: T) => A | PromiseLike<A>) | null,
     onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#onWait()
+    // `await` and `Promise.all` have both functions.
+    if (typeof onFailed === 'function') this.#onHandled()
     return this.#promise.then(onDone, onFailed)
   }
 
@@ -25,7 +26,6 @@ export class Awaitable<T> implements Promise<T> {
   }
 
   finally(onEnd?: (() => void) | null): Promise<T> {
-    this.#onWait()
     return this.#promise.finally(onEnd)
   }
 }

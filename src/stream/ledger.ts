@@ -5,6 +5,7 @@
  */
 import { FloeError } from '../core/errors.ts'
 import {
+  asArray,
   asObject,
   asSafeLong,
   asString,
@@ -82,9 +83,17 @@ function idsOf(
   return known
 }
 
+/** What a move does. */
+export interface Move {
+  readonly to: Position
+  /** Topics that begin anew: their partitions and their ids are forgotten before. */
+  readonly restarted: readonly string[]
+}
+
 /** The state after a move. */
-export function stateMoved(before: LedgerState, position: Position): LedgerState {
-  return { position, topicIds: idsOf(position, before.topicIds), seq: before.seq + 1 }
+function stateMoved(before: LedgerState, { to, restarted }: Move): LedgerState {
+  const kept = [...before.topicIds].filter(([topic]) => !restarted.includes(topic))
+  return { position: to, topicIds: idsOf(to, kept), seq: before.seq + 1 }
 }
 
 /** The snapshot that a commit makes. */
@@ -122,13 +131,15 @@ export function ledgerAdditions(
 export function moveAdditions(
   streamId: string,
   before: LedgerState,
-  position: Position,
+  move: Move,
   snapshot: NewSnapshot,
 ): LedgerAdditions {
-  return additions(streamId, stateMoved(before, position), snapshot, {
+  const from = placeToJson(before)
+  if (move.restarted.length > 0) from['restarted'] = [...move.restarted]
+  return additions(streamId, stateMoved(before, move), snapshot, {
     [LedgerKey.RANGES]: '',
-    [LedgerKey.MOVED_FROM]: stringifyJson(placeToJson(before)),
-    [LedgerKey.MOVED_TO]: position.toText(),
+    [LedgerKey.MOVED_FROM]: stringifyJson(from),
+    [LedgerKey.MOVED_TO]: move.to.toText(),
   })
 }
 
@@ -291,15 +302,17 @@ export function rangesOf(snapshot: Snapshot): OffsetRange[] {
   return rangesFromText(snapshot.summary[LedgerKey.RANGES] ?? '')
 }
 
-/** What a move did; undefined for a snapshot that took ranges in. @throws CORRUPT_LEDGER */
-export function movedBy(
-  snapshot: Snapshot,
-): { readonly from: Place; readonly to: Position } | undefined {
+/** What a move did, from where; undefined for a snapshot that took ranges in. @throws CORRUPT_LEDGER */
+export function movedBy(snapshot: Snapshot): (Move & { readonly from: Place }) | undefined {
   const from = snapshot.summary[LedgerKey.MOVED_FROM]
   if (from === undefined) return undefined
   try {
-    const place = placeFromJson(asObject(parseJson(from, 'the move', 4), 'the move'))
-    return { from: place, to: Position.fromText(snapshot.summary[LedgerKey.MOVED_TO] ?? '') }
+    const o = asObject(parseJson(from, 'the move', 4), 'the move')
+    return {
+      from: placeFromJson(o),
+      to: Position.fromText(snapshot.summary[LedgerKey.MOVED_TO] ?? ''),
+      restarted: asArray(o['restarted'] ?? [], 'restarted').map((t) => asString(t, 'restarted')),
+    }
   } catch (cause) {
     throw new FloeError(
       'CORRUPT_LEDGER',

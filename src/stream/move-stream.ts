@@ -6,14 +6,21 @@ import { checkOptions } from '../core/check-options.ts'
 import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import { type LedgerState, moveAdditions, readLedger } from './ledger.ts'
-import { type OffsetRange, type PartitionOffset, Position, skippedBetween } from './position.ts'
+import {
+  type OffsetRange,
+  type PartitionOffset,
+  type Position,
+  skippedBetween,
+} from './position.ts'
 import { discover, streamConflict } from './stream-tables.ts'
 
 export interface MoveStreamOptions {
   readonly lake: Lake
   /** Of the stream. It must not run meanwhile: a runner stops with STREAM_CONFLICT. */
   readonly id: string
-  /** Where to read on in some partitions: later than the tables are. What lies between is passed over. */
+  /**
+   * Where to read on in some partitions. What lies between is passed over; tables that are beyond it stay where they are.
+   */
   readonly to?: Iterable<PartitionOffset> | undefined
   /**
    * Topics that were deleted and made anew: what the tables know of their partitions is forgotten, so that the new topic
@@ -41,7 +48,7 @@ export interface MovedTable {
 
 /**
  * Moves a stream in all of its tables with one commit.
- * @throws BAD_ARGUMENT for a move back, which would take records in twice, and for one that changes nothing; NO_SUCH_TABLE,
+ * @throws BAD_ARGUMENT for a move that changes nothing, above all for one back, which would take records in twice; NO_SUCH_TABLE,
  *   CORRUPT_LEDGER; STREAM_CONFLICT if a runner goes on meanwhile; COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN, ABORTED
  */
 export async function moveStream(options: MoveStreamOptions): Promise<MovedStream> {
@@ -62,30 +69,40 @@ export async function moveStream(options: MoveStreamOptions): Promise<MovedStrea
   if (to.length === 0 && restart.length === 0) {
     throw bad(id, 'say where to: partitions with later offsets in `to`, or topics in `restart`')
   }
+  const states: { readonly table: string; readonly from: LedgerState }[] = []
+  for (const table of names) {
+    const { metadata } = await lake.table(table)
+    states.push({ table, from: readLedger(metadata, id, table) })
+  }
+  checkMove(id, states, to, restart)
   const transaction = lake.transaction(
     options.signal === undefined ? {} : { signal: options.signal },
   )
   try {
     const moves: Omit<MovedTable, 'snapshotId'>[] = []
-    for (const table of names) {
-      const { metadata } = await lake.table(table)
-      const from = readLedger(metadata, id, table)
-      const target = targetOf(id, table, from, to, restart)
+    for (const { table, from } of states) {
+      const known = from.position.without(restart)
+      const target = known.after(rangesTo(known, to))
+      // One that is beyond it already has what others lack.
+      if (target.equals(from.position)) continue
+      const restarted = restart.filter((topic) => from.position.hasTopic(topic))
       await transaction.atEachAttempt(table, (base, snapshotId) => {
         const now = readLedger(base.metadata, id, table)
         if (!now.position.equals(from.position)) {
           throw streamConflict(id, table, from.position, now.position)
         }
         const sequenceNumber = base.metadata.lastSequenceNumber + 1
-        return moveAdditions(id, now, target, { snapshotId, sequenceNumber })
+        return moveAdditions(id, now, { to: target, restarted }, { snapshotId, sequenceNumber })
       })
-      const known = withoutTopics(from.position, restart)
-      moves.push({
-        table,
-        from: from.position,
-        to: target,
-        skipped: skippedBetween(known, target),
-      })
+      const skipped = skippedBetween(known, target)
+      moves.push({ table, from: from.position, to: target, skipped })
+    }
+    if (moves.length === 0) {
+      const where = states.map(({ table, from }) => `${table} is at ${from.position.toText()}`)
+      throw bad(
+        id,
+        `its tables are there already or beyond: ${where.join('; ')}. Records would be taken in twice if it went back. To take them in again, set the tables back to a snapshot from before them, or fill other tables with a stream of another id`,
+      )
     }
     const { tables } = await transaction.commit()
     const snapshots = new Map(tables.map(({ table, snapshotId }) => [table, snapshotId]))
@@ -97,21 +114,29 @@ export async function moveStream(options: MoveStreamOptions): Promise<MovedStrea
   }
 }
 
-function targetOf(
+/** The ranges up to places that are not reached yet. */
+function rangesTo(position: Position, to: readonly PartitionOffset[]): OffsetRange[] {
+  return to.flatMap(({ topic, partition, offset }) => {
+    const start = position.get(topic, partition) ?? 0
+    return start < offset ? { topic, partition, start, end: offset } : []
+  })
+}
+
+function checkMove(
   id: string,
-  table: string,
-  { position }: LedgerState,
+  states: readonly { readonly from: LedgerState }[],
   to: readonly PartitionOffset[],
   restart: readonly string[],
-): Position {
+): void {
+  const isNew = states.every(({ from }) => from.position.size === 0)
+  const knows = (topic: string): boolean => states.some(({ from }) => from.position.hasTopic(topic))
   for (const topic of restart) {
-    if (position.hasTopic(topic)) continue
+    if (knows(topic)) continue
     throw bad(
       id,
-      `${table} knows no partition of topic ${JSON.stringify(topic)}, which is to be read from its first record: it will be`,
+      `its tables know no partition of topic ${JSON.stringify(topic)}, which is to be read from its first record: it will be`,
     )
   }
-  const kept = withoutTopics(position, restart)
   for (const { topic, partition, offset } of to) {
     const isPlace = [partition, offset].every((n) => Number.isSafeInteger(n) && n >= 0)
     if (!isPlace) {
@@ -120,18 +145,9 @@ function targetOf(
         `${topic}/${partition} cannot go on from ${offset}: partitions and offsets are whole numbers`,
       )
     }
-    const at = kept.get(topic, partition)
-    if (at === undefined || offset > at) continue
-    throw bad(
-      id,
-      `${table} is at ${at} of ${topic}/${partition}, and ${offset} is not behind that: records would be taken in twice. To take them in again, set the table back to a snapshot from before them, or fill another table with a stream of another id`,
-    )
+    if (isNew || knows(topic)) continue
+    throw bad(id, `its tables know no partition of topic ${JSON.stringify(topic)}`)
   }
-  return Position.of([...kept.entries(), ...to])
-}
-
-function withoutTopics(position: Position, topics: readonly string[]): Position {
-  return Position.of([...position.entries()].filter(({ topic }) => !topics.includes(topic)))
 }
 
 function bad(id: string, why: string): FloeError {

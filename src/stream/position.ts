@@ -77,6 +77,11 @@ export class Position {
     return this.after([...ranges].map((range) => ({ ...range, end: range.start })))
   }
 
+  /** The position without any partition of these topics. */
+  without(topics: readonly string[]): Position {
+    return Position.of([...this.entries()].filter(({ topic }) => !topics.includes(topic)))
+  }
+
   equals(other: Position): boolean {
     return this.toText() === other.toText()
   }

@@ -2,6 +2,7 @@
  * What a batch function writes through: changes of several tables, which the runner commits as one, with the position.
  * Data files are written when a change is recorded; nothing is visible before the commit.
  */
+import { FloeError } from '../core/errors.ts'
 import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Table } from '../iceberg/table/table.ts'
@@ -18,7 +19,8 @@ export type CommitListener = (snapshots?: ReadonlyMap<string, bigint>) => void
 
 interface Change {
   readonly work: Promise<void>
-  isAwaited: boolean
+  /** True once somebody looks at its failure, whose matter it is then. */
+  isHandled: boolean
 }
 
 export class StreamTransaction {
@@ -31,6 +33,7 @@ export class StreamTransaction {
   readonly #transaction: Transaction
   readonly #tables: StreamTables
   readonly #group: WriteGroup | undefined
+  #isClosed = false
   readonly #joined = new Set<string>()
   readonly #onCommit: CommitListener[] = []
   readonly #onAttempt = new Map<string, ((metadata: TableMetadata) => void)[]>()
@@ -117,26 +120,36 @@ export class StreamTransaction {
 
   /**
    * @internal The batch function is done. Waits for the changes that it has not waited for: without them the records of the
-   * batch would count as taken in.
-   * @throws what one of these fails with; what the function has waited for was its own to deal with
+   * batch would count as taken in. Later ones are refused.
+   * @throws what a change fails with whose failure nobody looks at
    */
   async settle(): Promise<void> {
-    // Those that are made are not open any more.
-    while (this.#open.size > 0) await Promise.all([...this.#open].map(({ work }) => work))
+    while (this.#open.size > 0) {
+      const open = [...this.#open]
+      await Promise.allSettled(open.map(({ work }) => work))
+      for (const change of open) {
+        // Throws, if it has failed.
+        if (!change.isHandled) await change.work
+        this.#open.delete(change)
+      }
+    }
+    this.#isClosed = true
   }
 
   #watch(make: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) {
+      const why = 'This batch is over: a change has to be recorded before its function ends'
+      return Promise.reject(new FloeError('HANDLE_CLOSED', why))
+    }
     const work = make()
-    const change: Change = { work, isAwaited: false }
+    const change: Change = { work, isHandled: false }
     this.#open.add(change)
     work.then(
       () => this.#open.delete(change),
-      () => {
-        if (change.isAwaited) this.#open.delete(change)
-      },
+      () => change.isHandled && this.#open.delete(change),
     )
     return new Awaitable(work, () => {
-      change.isAwaited = true
+      change.isHandled = true
     })
   }
 

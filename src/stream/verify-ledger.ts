@@ -90,7 +90,7 @@ function verifyStream(
       const moved = movedBy(snapshot)
       if (moved === undefined) position = position.after(ranges)
       else {
-        skipped.push(...skippedBetween(moved.from.position, moved.to))
+        skipped.push(...skippedBetween(moved.from.position.without(moved.restarted), moved.to))
         position = moved.to
       }
     } catch (error) {

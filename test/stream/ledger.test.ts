@@ -59,9 +59,10 @@ class History {
     return this.#add(snapshotId, summary)
   }
 
-  move(to: string): bigint {
+  move(to: string, ...restarted: string[]): bigint {
     const snapshotId = ++this.#id
-    const { summary, updates } = moveAdditions('s', this.read(), Position.fromText(to), {
+    const move = { to: Position.fromText(to), restarted }
+    const { summary, updates } = moveAdditions('s', this.read(), move, {
       snapshotId,
       sequenceNumber: Number(snapshotId),
     })
@@ -193,21 +194,21 @@ describe('the ledger of a stream', () => {
     const moved = history.move('events:0:9,events:1:3,events:2:4')
     expect(position(history)).toBe('2: events:0:9,events:1:3,events:2:4')
     history.commit(range(0, 9, 10))
-    const restarted = history.move('')
+    const restarted = history.move('events:2:3', 'events')
     expect([...history.read().topicIds]).toEqual([])
     history.topicIds = new Map([['events', 'b']])
     history.commit(range(0, 0, 2))
-    expect(position(history)).toBe('5: events:0:2')
+    expect(position(history)).toBe('5: events:0:2,events:2:3')
     const report = verifyLedger({ name: 'x.t', metadata: history.metadata })
     expect(report).toMatchObject({
       ok: true,
       streams: [{ commits: 5, complete: true, offsets: 11 }],
     })
-    expect(report.streams[0]?.skipped).toEqual([range(0, 5, 9), range(2, 0, 4)])
+    expect(report.streams[0]?.skipped).toEqual([range(0, 5, 9), range(2, 0, 4), range(2, 0, 3)])
     // Set back: the topic of before the restart is the one that its position is of.
     const { properties } = history
     for (const [current, at, ids] of [
-      [restarted, '4: ', []],
+      [restarted, '4: events:2:3', [['events', 'b']]],
       [moved, '2: events:0:9,events:1:3,events:2:4', [['events', 'a']]],
       [first, '1: events:0:5,events:1:3', [['events', 'a']]],
     ] as const) {

@@ -76,6 +76,36 @@ describe('a stream that is moved', () => {
     expect(report.streams[0]?.topicIds).toEqual(new Map([['events', 'second']]))
   })
 
+  it('reads a topic that was made anew, and has lost its first records already, from a later one', async () => {
+    const { lake, source } = await filled()
+    source.recreate('second')
+    fill(source, 0, 60)
+    source.firstOffsets[0] = 4
+    const moved = await moveStream({ lake, id: 'test', restart: ['events'], to: [partition(0, 4)] })
+    const skipped = [{ topic: 'events', partition: 0, start: 0, end: 4 }]
+    expect(moved.tables.map((table) => table.skipped)).toEqual([skipped, skipped])
+    expect(await stream(options(lake, source)).done).toMatchObject({ rows: 56 })
+    expect(verifyLedger(await lake.table(RAW)).streams).toMatchObject([{ problems: [], skipped }])
+  })
+
+  it('leaves a table where it is that is beyond, and moves one that lags', async () => {
+    const { lake, source } = await filled()
+    const table = await lake.table(TOTALS)
+    // A gold table that was made anew, and of whose backfill the source has lost the beginning.
+    await lake.dropTable(table.name)
+    await tables(lake)
+    for (const p of [0, 1, 2]) source.firstOffsets[p] = 6
+    const to = [0, 1, 2].map((p) => partition(p, 6))
+    const before = (await lake.table(RAW)).currentSnapshot?.snapshotId
+    const moved = await moveStream({ lake, id: 'test', tables: [RAW, TOTALS], to })
+    expect(moved.tables.map((each) => each.table)).toEqual([TOTALS])
+    expect((await lake.table(RAW)).currentSnapshot?.snapshotId).toBe(before)
+    await stream(options(lake, source)).done
+    expect(await offsets(lake, 0)).toEqual(numbers(0, 10))
+    const rows = await (await lake.table(TOTALS)).scan().toArray()
+    expect(rows.reduce((sum, row) => sum + Number(row['count']), 0)).toBe(12)
+  })
+
   it('passes over a partition that it has not read a record of, and a stream that has no table yet', async () => {
     const lake = await memoryLake()
     await tables(lake)
@@ -96,11 +126,12 @@ describe('a stream that is moved', () => {
     const before = (await lake.table(RAW)).currentSnapshot?.snapshotId
     for (const [what, message] of [
       [{}, 'say where to'],
-      [{ to: [partition(0, 10)] }, 'is at 10 of events/0, and 10 is not behind that'],
+      [{ to: [partition(0, 10)] }, 'there already or beyond: bronze.raw is at events:0:10'],
+      [{ to: [{ ...partition(0, 20), topic: 'Events' }] }, 'know no partition of topic "Events"'],
       [{ to: [partition(0, 3)] }, 'taken in twice'],
       [{ to: [partition(0, 1.5)] }, 'whole numbers'],
       [{ to: [partition(-1, 20)] }, 'whole numbers'],
-      [{ restart: ['other'] }, 'knows no partition of topic "other"'],
+      [{ restart: ['other'] }, 'know no partition of topic "other"'],
       [{ id: 'other', to: [partition(0, 20)] }, 'no table of the lake has its position'],
     ] as const) {
       const error = await rejectionOf('BAD_ARGUMENT', moveStream({ lake, id: 'test', ...what }))

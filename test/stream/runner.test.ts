@@ -196,7 +196,27 @@ describe('a stream', () => {
       process.off('unhandledRejection', onUnhandled)
     }
     expect((await lake.table(RAW)).metadata.snapshots).toEqual([])
-    // What the function has looked at is its own matter: rows that are refused may go elsewhere.
+    // Too late to be part of the batch: refused, and loudly.
+    process.once('unhandledRejection', onUnhandled)
+    const detached = (_: StreamBatch, tx: StreamTransaction): void => {
+      setTimeout(() => void tx.append(RAW, []), 300)
+    }
+    await stream(options(lake, source, { foreachBatch: detached, id: 'detached' })).done
+    await systemRuntime.sleep(400)
+    expect(unhandled).toMatchObject([{ code: 'HANDLE_CLOSED' }])
+    // What the function has looked at is its own matter, whenever it failed.
+    for (const [i, caught] of [
+      (tx: StreamTransaction) => void tx.append(RAW, bad).catch(() => undefined),
+      async (tx: StreamTransaction) => {
+        const changes = [tx.append(RAW, bad)]
+        await systemRuntime.sleep(50)
+        await Promise.allSettled(changes)
+      },
+    ].entries()) {
+      const foreachBatch = (_: StreamBatch, tx: StreamTransaction) => caught(tx)
+      await stream(options(lake, source, { foreachBatch, id: `caught-${i}` })).done
+    }
+    // So rows that are refused may go elsewhere.
     const elsewhere = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
       await tx
         .append(RAW, bad)

@@ -331,11 +331,13 @@ describe('a write that a producer had under way when another took over', () => {
         partition: 0,
         runtime: systemRuntime,
         sync: true,
+        files: `${folder}/.lock/files-0000000001`,
         confirm: async () => undefined,
         onRetentionFailure: () => undefined,
       })
       const [name] = readdirSync(`${folder}/.lock`)
       writeFileSync(`${folder}/.lock/${name}`, '7 7 elsewhere/1/1 token')
+      mkdirSync(`${folder}/.lock/files-0000000001`)
       const sources = [logSource({ folder, topics: 't' }), logSource({ log, topics: 't' })]
       const early = await Promise.all(sources.map((source) => source.open(openOptions())))
       for (const reader of early) if (records > 0) await take(reader, records)
@@ -352,6 +354,12 @@ describe('a write that a producer had under way when another took over', () => {
       await values(producer, 'next', 10)
       for (const record of late) stopped.stage(record, 0)
       await stopped.write()
+      // Nor does it begin a segment that readers would take for the log's.
+      const segments = readdirSync(`${folder}/t/0`)
+      const large = { value: 'x'.repeat(topic.segmentBytes / 3) }
+      for (let i = 0; i < 5; i++) stopped.stage(large, 0)
+      await expect(stopped.write()).rejects.toMatchObject({ code: 'ENOENT' })
+      expect(readdirSync(`${folder}/t/0`)).toEqual(segments)
       await values(producer, 'last', 10)
       const expected = [
         ...Array.from({ length: records }, (_, i) => `first-${i}`),
@@ -397,5 +405,21 @@ describe('a write that a producer had under way when another took over', () => {
       await producer.close()
       expect(readFileSync(`${folder}/.lock/${readdirSync(`${folder}/.lock`)[0]}`, 'utf8')).toBe('')
     }
+  })
+
+  it('is kept out though a topic is damaged: the others can be appended to', async () => {
+    const folder = await newLog()
+    const log = logHere(folder, 20)
+    await log.createTopic('bad', { partitions: 1 })
+    writeFileSync(`${folder}/bad/topic.json`, '{')
+    const first = await log.producer()
+    await values(first, 'first', 3)
+    await first.close()
+    const [name] = readdirSync(`${folder}/.lock`)
+    writeFileSync(`${folder}/.lock/${name}`, 'fence')
+    const producer = await log.producer()
+    await values(producer, 'more', 1)
+    await producer.close()
+    await log.close()
   })
 })

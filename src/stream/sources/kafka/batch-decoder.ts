@@ -194,7 +194,8 @@ export class BatchDecoder {
     for (let i = 0; i < batch.count; i++) {
       const length = cursor.varint()
       const end = cursor.at + length
-      if (length < 5 || !(end <= body.length)) throw this.#corrupt(next, 'a record is cut off')
+      if (length < 5 || !(end <= body.length))
+        throw this.#corrupt(next, 'a record is cut off', batch)
       // Attributes of records have no meaning.
       cursor.at++
       const timeDelta = cursor.varlong()
@@ -206,7 +207,7 @@ export class BatchDecoder {
       const valueAt = cursor.at
       if (valueLength > 0) cursor.at += valueLength
       if (!(keyLength >= -1 && valueLength >= -1 && cursor.at < end) || Number.isNaN(timeDelta)) {
-        throw this.#corrupt(next, 'a record is longer than it says')
+        throw this.#corrupt(next, 'a record is longer than it says', batch)
       }
       if (offset < from) {
         // Compressed batches come as a whole: what lies before was given before.
@@ -214,7 +215,7 @@ export class BatchDecoder {
         continue
       }
       if (!(offset >= next && offset <= batch.lastOffset)) {
-        throw this.#corrupt(next, `the offset ${offset} of a record does not fit`)
+        throw this.#corrupt(next, `the offset ${offset} of a record does not fit`, batch)
       }
       if (keyLength > maxRecordBytes || valueLength > maxRecordBytes) {
         throw this.#refused(
@@ -254,7 +255,7 @@ export class BatchDecoder {
       throw this.#corrupt(start, 'its header is none')
     }
     if (crc32c(bytes, batch.from + 21, batch.to) !== batch.crc) {
-      throw this.#corrupt(start, 'its checksum does not fit')
+      throw this.#corrupt(start, 'its checksum does not fit', batch)
     }
   }
 
@@ -285,7 +286,7 @@ export class BatchDecoder {
     cursor.varint()
     const length = cursor.varint()
     if (length < 4 || cursor.at + length > cursor.bytes.length) {
-      throw this.#corrupt(start, 'it is a marker of a transaction without a type')
+      throw this.#corrupt(start, 'it is a marker of a transaction without a type', batch)
     }
     return cursor.bytes.readInt16BE(cursor.at + 2) === 0
   }
@@ -293,20 +294,21 @@ export class BatchDecoder {
   async #body(stored: Buffer, batch: BatchHeader, start: number): Promise<Buffer> {
     if (batch.codec === 0) return stored
     const name = CODEC_NAMES[batch.codec]
-    if (name === undefined) throw this.#unsupported(start, `number ${batch.codec}`)
+    if (name === undefined) throw this.#unsupported(start, `number ${batch.codec}`, batch)
     let body: Awaited<ReturnType<Codecs['decompress']>>
     try {
       body = await this.#options.codecs.decompress(name, stored)
     } catch (error) {
-      throw this.#corrupt(start, `the ${name} codec failed`, error)
+      throw this.#corrupt(start, `the ${name} codec failed`, batch, error)
     }
-    if (body === 'unsupported') throw this.#unsupported(start, name)
-    if (body === 'corrupt') throw this.#corrupt(start, `it is no ${name} data`)
+    if (body === 'unsupported') throw this.#unsupported(start, name, batch)
+    if (body === 'corrupt') throw this.#corrupt(start, `it is no ${name} data`, batch)
     if (body === 'too-large') {
       throw this.#refused(
         start,
         'RECORD_TOO_LARGE',
         `is larger than \`maxBatchBytes\` when decompressed (${name}, ${stored.length} bytes as stored). Raise it if the producers are trusted`,
+        batch,
       )
     }
     return body
@@ -331,36 +333,45 @@ export class BatchDecoder {
     return headers
   }
 
-  #unsupported(offset: number, name: string): RefusedRecords {
+  #unsupported(offset: number, name: string, batch: BatchHeader): RefusedRecords {
     return this.#refused(
       offset,
       'UNSUPPORTED_CODEC',
       `is compressed with ${name}, for which there is no codec at hand (gzip and zstd are built in). Give kafkaSource one as \`codecs: { ${/^\w+$/.test(name) ? name : 'name'}: … }\`: those of kafkajs fit, as for its CompressionCodecs`,
+      batch,
     )
   }
 
-  #corrupt(offset: number, why: string, cause?: unknown): RefusedRecords {
+  #corrupt(offset: number, why: string, batch?: BatchHeader, cause?: unknown): RefusedRecords {
     return this.#refused(
       offset,
       'CORRUPT_RECORDS',
       `is damaged: ${why}. Nothing is skipped; restore the partition from another replica, or have moveStream pass over the damage`,
+      batch,
       cause,
     )
   }
 
+  /** @param batch of which no record can be read: a move past the offset alone would come to it again. */
   #refused(
     offset: number,
     code: 'FORMAT_VERSION' | 'CORRUPT_RECORDS' | 'UNSUPPORTED_CODEC' | 'RECORD_TOO_LARGE',
     what: string,
+    batch?: BatchHeader,
     cause?: unknown,
   ): RefusedRecords {
     const { topic, partition } = this.#options
+    const end = batch === undefined ? undefined : batch.lastOffset + 1
+    const upTo = end === undefined ? '' : `. Its batch says that it ends before offset ${end}`
     return new RefusedRecords(
       offset,
       new FloeError(
         code,
-        `Cannot read from Kafka topic ${JSON.stringify(topic)}, partition ${partition}: what is at offset ${offset} ${what}`,
-        { context: { topic, partition, offset }, cause },
+        `Cannot read from Kafka topic ${JSON.stringify(topic)}, partition ${partition}: what is at offset ${offset} ${what}${upTo}`,
+        {
+          context: { topic, partition, offset, ...(end === undefined ? {} : { batchEnd: end }) },
+          cause,
+        },
       ),
     )
   }

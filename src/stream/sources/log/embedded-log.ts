@@ -171,7 +171,15 @@ export class EmbeddedLog implements LogView {
 
   /** Of all topics at once: an owner to come may find a lock that does not ask for it any more. */
   async #fence(lock: LogLock): Promise<void> {
-    for (const topic of await this.topics()) {
+    for (const name of await topicNames(this.folder)) {
+      let topic: Topic
+      try {
+        topic = await readTopic(this.folder, name)
+      } catch (error) {
+        // Deleted meanwhile, or nobody appends to it as it is: the others are to be used.
+        if (isLasting(error)) continue
+        throw error
+      }
       for (let partition = 0; partition < topic.partitions; partition++) {
         try {
           const writer = await PartitionWriter.open({
@@ -180,6 +188,7 @@ export class EmbeddedLog implements LogView {
             partition,
             runtime: this.#runtime,
             sync: this.#sync,
+            files: lock.files,
             confirm: () => lock.confirm(),
             onRetentionFailure: () => undefined,
           })
@@ -189,8 +198,7 @@ export class EmbeddedLog implements LogView {
             await writer.close()
           }
         } catch (error) {
-          // What is damaged cannot be appended to before it is restored, as other files.
-          if (isFloeError(error, 'CORRUPT_RECORDS')) continue
+          if (isLasting(error)) continue
           throw translate(`${this.folder}/${topic.name}`, error, 'STORE_UNAVAILABLE')
         }
       }
@@ -223,4 +231,11 @@ export class EmbeddedLog implements LogView {
   #ensureOpen(): void {
     if (this.#closed) throw new FloeError('HANDLE_CLOSED', `The log ${this.folder} is closed`)
   }
+}
+
+/** What is damaged, of a newer version or gone cannot be appended to before it is restored, as other files. */
+function isLasting(error: unknown): boolean {
+  return (['CORRUPT_RECORDS', 'FORMAT_VERSION', 'NO_SUCH_TOPIC'] as const).some((code) =>
+    isFloeError(error, code),
+  )
 }

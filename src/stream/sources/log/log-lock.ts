@@ -17,6 +17,7 @@ import {
   readFile,
   readlink,
   rename,
+  rm,
   unlink,
   utimes,
 } from 'node:fs/promises'
@@ -126,6 +127,7 @@ export class LogLock {
           await remove(lockPath(folder, number))
           continue
         }
+        await takeFiles(folder, number, temporary)
         for (const old of all.slice(0, -1)) await remove(lockPath(folder, old))
         return new LogLock(log, { folder, number, temporary, owner, fence, sure }, beatMs)
       }
@@ -134,6 +136,14 @@ export class LogLock {
     } finally {
       await remove(temporary)
     }
+  }
+
+  /**
+   * A folder of this owner alone, on the file system of the log. It is gone once another one has the log, before that does
+   * anything: a file that is moved from here into the log is there before, or never.
+   */
+  get files(): string {
+    return filesPath(this.#folder, this.#number)
   }
 
   /**
@@ -167,7 +177,10 @@ export class LogLock {
   async release(): Promise<void> {
     this.#stop()
     try {
-      if (await this.#isMine()) await this.#replace(this.#mustFence ? 'fence' : '')
+      if (await this.#isMine()) {
+        await rm(this.files, { recursive: true, force: true })
+        await this.#replace(this.#mustFence ? 'fence' : '')
+      }
     } catch (error) {
       // The folder of the log may be gone, and its lock with it.
       if (errorCode(error) !== 'ENOENT') throw translate(this.#path, error, 'STORE_UNAVAILABLE')
@@ -340,6 +353,26 @@ async function startOf(pid: number): Promise<string> {
 async function numbers(folder: string): Promise<number[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{10}$/.test(name))
   return names.map(Number).sort((a, b) => a - b)
+}
+
+/** Makes the folder of an owner, and has those of all before go, each in one step. */
+async function takeFiles(folder: string, number: number, temporary: string): Promise<void> {
+  const own = filesPath(folder, number)
+  for (const name of await readdir(folder)) {
+    if (!/^files-\d{10}$/.test(name)) continue
+    const gone = `${temporary}-${name}`
+    try {
+      await rename(`${folder}/${name}`, gone)
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    await rm(gone, { recursive: true, force: true })
+  }
+  await mkdir(own)
+}
+
+function filesPath(folder: string, number: number): string {
+  return `${folder}/files-${String(number).padStart(10, '0')}`
 }
 
 function lockPath(folder: string, number: number): string {

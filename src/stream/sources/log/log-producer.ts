@@ -251,6 +251,7 @@ export class LogProducer {
           partition,
           runtime: this.#runtime,
           sync: this.#sync,
+          files: this.#lock.files,
           confirm: () => this.#lock.confirm(),
           onRetentionFailure: () => this.#counts.retentionFailures++,
         }

@@ -1,6 +1,6 @@
 /** Appends to one partition. What it writes can be read only once {@link PartitionWriter.publish} says that it is whole. */
-import { type FileHandle, open, rename } from 'node:fs/promises'
-import type { Runtime } from '../../../core/runtime.ts'
+import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises'
+import { type Runtime, uuidV4 } from '../../../core/runtime.ts'
 import { syncFolder } from '../../../io/file-system.ts'
 import { FrameWriter, type LogRecord } from './frame.ts'
 import { corruptRecords } from './log-errors.ts'
@@ -20,6 +20,8 @@ export interface WriterOptions {
   readonly partition: number
   readonly runtime: Runtime
   readonly sync: boolean
+  /** The folder of {@link LogLock.files}: what is made there can be put into the log only as long as it is this process's. */
+  readonly files: string
   /** Rejects if the log is not this process's any more. */
   readonly confirm: () => Promise<void>
   /** Called where a segment was begun and old ones could not be removed. */
@@ -185,7 +187,7 @@ export class PartitionWriter {
   async #roll(base: number): Promise<void> {
     const { sync, topic, runtime } = this.#options
     if (sync) await this.#file.datasync()
-    const file = await newSegment(this.#folder, base, sync)
+    const file = await this.#newSegment(base)
     await this.#file.close()
     this.#file = file
     this.#base = base
@@ -197,15 +199,20 @@ export class PartitionWriter {
       this.#options.onRetentionFailure()
     }
   }
-}
 
-async function newSegment(folder: string, base: number, sync: boolean): Promise<FileHandle> {
-  const file = await open(segmentPath(folder, base), 'wx')
-  try {
-    if (sync) await syncFolder(folder)
-    return file
-  } catch (error) {
-    await file.close()
-    throw error
+  /** It appears by one step whose source is gone once another process has the log. */
+  async #newSegment(base: number): Promise<FileHandle> {
+    const { files, runtime, sync } = this.#options
+    const made = `${files}/${uuidV4(runtime)}`
+    const file = await open(made, 'wx')
+    try {
+      await link(made, segmentPath(this.#folder, base))
+      await unlink(made)
+      if (sync) await syncFolder(this.#folder)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 }

@@ -65,7 +65,7 @@ describe('BatchDecoder', () => {
       const seen: string[] = []
       const refusal = await refusalOf(decode([good, bad], 0, { seen }))
       expect(refusal.error.code).toBe('CORRUPT_RECORDS')
-      expect(refusal.error.context).toEqual({ topic: 't', partition: 3, offset: 1 })
+      expect(refusal.error.context).toMatchObject({ topic: 't', partition: 3, offset: 1 })
       expect(seen).toEqual(['0:good'])
     }
   })
@@ -74,7 +74,11 @@ describe('BatchDecoder', () => {
     const whole = makeBatch([{ offset: 0, value: 'x'.repeat(200) }])
     for (let cut = 1; cut < 205; cut += 3) {
       const bytes = seal(Buffer.from(whole.subarray(0, whole.length - cut)))
-      expect((await refusalOf(decode([bytes], 0))).error.code).toBe('CORRUPT_RECORDS')
+      const { error } = await refusalOf(decode([bytes], 0))
+      expect(error.code).toBe('CORRUPT_RECORDS')
+      // A move to anywhere within the batch would come to it again.
+      expect(error.context).toEqual({ topic: 't', partition: 3, offset: 0, batchEnd: 1 })
+      expect(error.message).toContain('ends before offset 1')
     }
   })
 
