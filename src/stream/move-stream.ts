@@ -83,9 +83,9 @@ export async function moveStream(options: MoveStreamOptions): Promise<MovedStrea
     for (const { table, from } of states) {
       const known = from.position.without(restart)
       const target = known.after(rangesTo(known, to))
-      // One that is beyond it already has what others lack.
-      if (target.equals(from.position)) continue
       const restarted = restart.filter((topic) => from.position.hasTopic(topic))
+      // One that is beyond it already has what others lack.
+      if (restarted.length === 0 && target.equals(from.position)) continue
       await transaction.atEachAttempt(table, (base, snapshotId) => {
         const now = readLedger(base.metadata, id, table)
         if (!now.position.equals(from.position)) {

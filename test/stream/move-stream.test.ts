@@ -81,11 +81,17 @@ describe('a stream that is moved', () => {
     source.recreate('second')
     fill(source, 0, 60)
     source.firstOffsets[0] = 4
-    const moved = await moveStream({ lake, id: 'test', restart: ['events'], to: [partition(0, 4)] })
+    const restart = ['events']
+    const moved = await moveStream({ lake, id: 'test', restart, to: [partition(0, 4)] })
     const skipped = [{ topic: 'events', partition: 0, start: 0, end: 4 }]
     expect(moved.tables.map((table) => table.skipped)).toEqual([skipped, skipped])
     expect(await stream(options(lake, source)).done).toMatchObject({ rows: 56 })
     expect(verifyLedger(await lake.table(RAW)).streams).toMatchObject([{ problems: [], skipped }])
+    // To where the old topic was read to, by chance.
+    source.recreate('third')
+    fill(source, 0, 90)
+    await moveStream({ lake, id: 'test', restart, to: [0, 1, 2].map((p) => partition(p, 20)) })
+    expect(await stream(options(lake, source)).done).toMatchObject({ rows: 30 })
   })
 
   it('leaves a table where it is that is beyond, and moves one that lags', async () => {
