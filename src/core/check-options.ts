@@ -1,5 +1,6 @@
 /** Checks of options at run time: callers without types may misspell one, which would then do nothing. */
 import { FloeError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
 
 /** Every name that an options type has. A name that is forgotten, or is none, does not compile. */
 export type OptionNames<T> = { readonly [K in keyof T]-?: true }
@@ -19,7 +20,7 @@ export function checkOptions<T extends object>(
   for (const [name, value] of Object.entries(options)) {
     if (Object.hasOwn(names, name) || value === undefined) continue
     const known = Object.keys(names)
-    const near = known.find((each) => distance(each.toLowerCase(), name.toLowerCase()) <= 2)
+    const near = nearestName(name, known)
     const hint = near === undefined ? `There are ${known.join(', ')}` : `Did you mean ${near}?`
     throw new FloeError(
       'BAD_ARGUMENT',
@@ -42,18 +43,4 @@ export function checkChoice<T extends string>(
     `The option ${option} is ${given} and has to be ${choices.map((c) => `'${c}'`).join(' or ')}`,
     { context: { option } },
   )
-}
-
-/** How many letters differ, are missing or too many (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
 }

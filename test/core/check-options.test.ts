@@ -102,6 +102,7 @@ describe('options', () => {
     expect(spec.message).toContain('partitionBy')
     await rejectionOf('BAD_SORT_ORDER', create(literal, { sortBy: 'n' }))
     for (const name of ['write.data.path', 'write.metadata.path']) {
+      await rejectionOf('BAD_ARGUMENT', create(literal, { properties: { [name]: 5 } }))
       const properties = { [name]: 'memory://elsewhere/x' }
       await rejectionOf('PATH_OUTSIDE_ROOT', create(literal, { properties }))
       await rejectionOf('PATH_OUTSIDE_ROOT', (await lake.table('x.a')).setProperties(properties))

@@ -1,9 +1,9 @@
 /** The fields of one struct, or of whole rows: takes objects apart into their columns and knows every name. */
 import type { Data } from 'apache-arrow'
 import { FloeError } from '../../core/errors.ts'
+import { nearestName } from '../../core/nearest-name.ts'
 import type { ColumnBuilder } from './column-builder.ts'
 import { describeValue, quote } from './describe-value.ts'
-import { nearestName } from './nearest-name.ts'
 import { isPlainObject } from './plain-object.ts'
 import { cannotAppend } from './refuse-value.ts'
 

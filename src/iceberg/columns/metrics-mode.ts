@@ -2,7 +2,7 @@
  * Which metrics each column of a table gets: the table properties `write.metadata.metrics.*` (item 102 of
  * iceberg-writer.md).
  */
-import { FloeError } from '../../core/errors.ts'
+import { badProperty } from '../spec/properties.ts'
 import { childrenOf, type Schema } from '../spec/schema.ts'
 import type { SortOrder } from '../spec/sort-order.ts'
 import { preservesOrder } from '../spec/transforms.ts'
@@ -93,7 +93,7 @@ function inferredCount(properties: Readonly<Record<string, string>>): number {
   const text = properties[INFERRED_PROPERTY]
   if (text === undefined) return DEFAULT_INFERRED
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw badProperty(INFERRED_PROPERTY, text, 'a number of columns')
+  throw badProperty(INFERRED_PROPERTY, text, 'a number of columns. Set it to one of these')
 }
 
 function parseMode(property: string, text: string): MetricsMode {
@@ -103,14 +103,9 @@ function parseMode(property: string, text: string): MetricsMode {
   if (match !== null && Number(match[1]) > 0) {
     return { kind: 'truncate', length: Number(match[1]) }
   }
-  throw badProperty(property, text, 'none, counts, full or truncate(<length>)')
-}
-
-function badProperty(property: string, text: string, expected: string): FloeError {
-  return new FloeError(
-    'BAD_ARGUMENT',
-    `The table property ${property} is ${JSON.stringify(text.slice(0, 60))} but must be ${expected}. ` +
-      'Set it to one of these',
-    { context: { property } },
+  throw badProperty(
+    property,
+    text,
+    'none, counts, full or truncate(<length>). Set it to one of these',
   )
 }

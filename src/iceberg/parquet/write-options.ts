@@ -1,5 +1,5 @@
 /** How data files are written: the table properties `write.parquet.*` with floe's defaults. */
-import { FloeError } from '../../core/errors.ts'
+import { badProperty } from '../spec/properties.ts'
 import { type CompressionCodec, codecFromProperty } from './codecs.ts'
 
 export interface ParquetWriteOptions {
@@ -67,12 +67,4 @@ function positiveInteger(
   const value = /^\d{1,15}$/.test(text) ? Number(text) : 0
   if (value > 0) return value
   throw badProperty(name, text, 'a number of bytes')
-}
-
-function badProperty(name: string, text: string, expected: string): FloeError {
-  return new FloeError(
-    'BAD_ARGUMENT',
-    `The table property ${name} is ${JSON.stringify(text.slice(0, 60))} but must be ${expected}`,
-    { context: { property: name } },
-  )
 }

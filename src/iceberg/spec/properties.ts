@@ -183,6 +183,15 @@ function integer(properties: Properties, name: string, fallback: number, least: 
   return value
 }
 
+/** The error for a value of a property that is read outside this module. @param expected what the value has to be */
+export function badProperty(name: string, text: string, expected: string): FloeError {
+  return new FloeError(
+    'BAD_ARGUMENT',
+    `The table property ${name} is ${JSON.stringify(text.slice(0, 60))} but must be ${expected}`,
+    { context: { property: name } },
+  )
+}
+
 function bad(name: string, text: string, expected: string): FloeError {
   return new FloeError(
     'BAD_ARGUMENT',

@@ -32,7 +32,7 @@ import { Table } from './table.ts'
 import { noSuchTable, readTableState, type TableState } from './table-state.ts'
 import { Transaction, type TransactionOptions } from './transaction.ts'
 import type { UpsertEngine } from './upsert-engine.ts'
-import { checkPaths, checkWriteProperties } from './write/write-properties.ts'
+import { checkWriteProperties } from './write/write-properties.ts'
 
 export interface OpenOptions {
   /** Bounds on memory, sizes and concurrency; see docs/limits.md. */
@@ -245,8 +245,14 @@ export class Lake {
       options.location === undefined
         ? this.#catalog.defaultTableLocation(identifier)
         : parseLocation(options.location, process.cwd())
-    checkPaths(this.#env, options.properties ?? {})
-    const updates = createUpdates(resolved, options, location, uuidV4(this.#env.runtime))
+    const properties = checkedProperties(options.properties ?? {})
+    checkWriteProperties(this.#env, properties)
+    const updates = createUpdates(
+      resolved,
+      { ...options, properties },
+      location,
+      uuidV4(this.#env.runtime),
+    )
     const change: StagedChange = {
       identifier,
       staged: null,
@@ -351,7 +357,7 @@ export type RowOf<S> = S extends SchemaLiteral ? InferRow<S> : Row
 export type InputOf<S> = S extends SchemaLiteral ? InferInput<S> : Record<string, unknown>
 
 function openEnvironment(
-  store: RootedStore | ObjectStore,
+  store: ObjectStore,
   runtime: Runtime,
   limits: Limits,
   options: OpenOptions & Engines,
@@ -414,7 +420,7 @@ function createUpdates(
     schema,
     spec: partitionSpecFromText(options.partitionBy ?? [], schema),
     sortOrder: sortOrderFromText(options.sortBy ?? [], schema),
-    properties: checkedProperties(options.properties ?? {}),
+    properties: options.properties ?? {},
   })
 }
 
@@ -426,6 +432,5 @@ function checkedProperties(
       throw new FloeError('BAD_ARGUMENT', `The table property ${key} must be a string`)
     }
   }
-  checkWriteProperties(properties)
   return properties
 }

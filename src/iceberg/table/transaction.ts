@@ -29,7 +29,7 @@ import { currentSnapshot, noSuchTable, readTableState, type TableState } from '.
 import type { UpsertOptions, UpsertPlanner } from './upsert-engine.ts'
 import { DataWriter } from './write/data-writer.ts'
 import { type AppendInput, inputBatches } from './write/input.ts'
-import { checkPaths, checkWriteProperties } from './write/write-properties.ts'
+import { checkWriteProperties } from './write/write-properties.ts'
 
 export interface TransactionOptions {
   /**
@@ -234,8 +234,7 @@ export class Transaction {
       throw new FloeError('BAD_ARGUMENT', 'format-version is not a property that can be set')
     }
     const texts = Object.fromEntries(Object.entries(updates).map(([k, v]) => [k, String(v)]))
-    checkWriteProperties(texts)
-    checkPaths(this.#env, texts)
+    checkWriteProperties(this.#env, texts)
     const stage = await this.#stage(table)
     for (const [key, value] of Object.entries(texts)) {
       stage.propertyUpdates[key] = value
