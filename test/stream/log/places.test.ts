@@ -407,6 +407,21 @@ describe('a write that a producer had under way when another took over', () => {
     }
   })
 
+  it('is kept out of new segments, as are its own of those of a later owner', async () => {
+    const folder = await newLog()
+    const log = logHere(folder, 20)
+    const lock = `${folder}/.lock`
+    mkdirSync(lock, { recursive: true })
+    for (const name of ['files-0000000001', 'files-0000000009']) mkdirSync(`${lock}/${name}`)
+    writeFileSync(`${lock}/files-0000000001/left`, 'behind by a crash')
+    const producer = await log.producer()
+    const own = readdirSync(lock).filter((name) => name.startsWith('files-'))
+    expect(own).toEqual(['files-0000000001', 'files-0000000009'])
+    expect(readdirSync(`${lock}/files-0000000001`)).toEqual([])
+    await producer.close()
+    await log.close()
+  })
+
   it('is kept out though a topic is damaged: the others can be appended to', async () => {
     const folder = await newLog()
     const log = logHere(folder, 20)

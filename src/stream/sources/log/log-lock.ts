@@ -359,7 +359,9 @@ async function numbers(folder: string): Promise<number[]> {
 async function takeFiles(folder: string, number: number, temporary: string): Promise<void> {
   const own = filesPath(folder, number)
   for (const name of await readdir(folder)) {
-    if (!/^files-\d{10}$/.test(name)) continue
+    const of = /^files-(\d{10})$/.exec(name)?.[1]
+    // One that stood still after it was an owner must not take those of a later one.
+    if (of === undefined || Number(of) > number) continue
     const gone = `${temporary}-${name}`
     try {
       await rename(`${folder}/${name}`, gone)
