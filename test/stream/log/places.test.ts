@@ -18,8 +18,10 @@ import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions, take } from '../source-conformance.ts'
 
 const MODULE = new URL('../../../dist/src/stream/sources/log/embedded-log.js', import.meta.url).href
-const BEAT_MS = 160
+const BEAT_MS = 320
 const WATCH_MS = 7.5 * BEAT_MS
+/** Much less than the time that an owner elsewhere is watched for. */
+const DECIDED_MS = 5_000
 
 /** Opens a producer again and again, sends until it fails, and prints what was acknowledged and the code of each failure. */
 const PROGRAM = `
@@ -197,7 +199,7 @@ describe(`a producer ${KIND}`, () => {
     await log.close()
     expect(other.failed).toEqual([])
     await expectAll(folder, other.sent)
-  }, 20_000)
+  })
 
   it('that stood still while another took over acknowledges nothing more', async () => {
     const folder = await newLog()
@@ -221,7 +223,7 @@ describe(`a producer ${KIND}`, () => {
     for (const at of other.sent.keys()) expect(mine.has(at)).toBe(false)
     await log.close()
     await expectAll(folder, other.sent, mine)
-  }, 20_000)
+  })
 
   it('and others, stopped at random and let go on: no acknowledged record is lost', async () => {
     const seed = Number(process.env['FLOE_STOP_SEED'] ?? Date.now() % 100_000)
@@ -232,7 +234,9 @@ describe(`a producer ${KIND}`, () => {
     const beatMs = 40
     const all = ['a', 'b', 'c'].map((name) => runContainer(folder, name, true, beatMs))
     await Promise.any(all.map((each) => each.reached(1)))
-    for (let round = 0; round < 9; round++) {
+    // On a machine with much else to do, nine rounds may see one owner only.
+    const owners = (): number => all.filter(({ sent }) => sent.size > 0).length
+    for (let round = 0; round < 9 || owners() < 2; round++) {
       const busy = all.reduce((a, b) => (b.sent.size - a.sent.size > 0 ? b : a))
       const stopped = random() < 0.5 ? busy : (all[Math.floor(random() * 3)] as Container)
       stopped.signal('SIGSTOP')
@@ -245,11 +249,10 @@ describe(`a producer ${KIND}`, () => {
     const count = all.reduce((sum, { sent }) => sum + sent.size, 0)
     const offsets = new Set(all.flatMap(({ sent }) => [...sent.keys()]))
     expect(offsets.size).toBe(count)
-    expect(all.filter(({ sent }) => sent.size > 0).length).toBeGreaterThan(1)
     for (const line of all.flatMap(({ failed }) => failed))
       expect(line).toMatch(/^failed LOG_LOCKED/)
     await expectAll(folder, ...all.map(({ sent }) => sent))
-  }, 30_000)
+  })
 })
 
 describe('a lock', () => {
@@ -276,12 +279,14 @@ describe('a lock', () => {
     await holder.producer()
     const [held] = readdirSync(`${folder}/.lock`) as [string]
     const text = readFileSync(`${folder}/.lock/${held}`, 'utf8')
-    expect(await millisecondsOf(() => rejectionOf('LOG_LOCKED', log.producer()))).toBeLessThan(1000)
+    expect(await millisecondsOf(() => rejectionOf('LOG_LOCKED', log.producer()))).toBeLessThan(
+      DECIDED_MS,
+    )
     await holder.close()
     expect(held).not.toBe(name)
     // As it was when its process was killed: another start, and no beat.
     writeFileSync(`${folder}/.lock/${held}`, text.replace(/^\d+ \d*/, '4194999 77'))
-    expect(await millisecondsOf(() => log.producer())).toBeLessThan(1000)
+    expect(await millisecondsOf(() => log.producer())).toBeLessThan(DECIDED_MS)
     await log.close()
   })
 
