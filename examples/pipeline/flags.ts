@@ -1,6 +1,6 @@
 /** The flags of the pipeline, with their explanations and checks. */
 import { statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GENERATOR_DEFAULTS, type GeneratorOptions } from './generator.ts'
 
@@ -203,11 +203,11 @@ function brokerOf(text: string): string {
   throw new UsageError(`--kafka ${text} is no broker: write HOST:PORT${why}`)
 }
 
-/** A folder that is there or can be made, or one by that name in it. */
+/** The absolute path of a folder that is there or can be made, or of one by that name in it. */
 function folderOf(flag: string, text: string, name = ''): string {
   if (text === '') throw new UsageError(`--${flag} names no folder: write --${flag} DIR`)
-  const folder = join(text, name)
-  for (let path = resolve(folder); ; path = dirname(path)) {
+  const folder = resolve(text, name)
+  for (let path = folder; ; path = dirname(path)) {
     try {
       if (statSync(path).isDirectory()) return folder
     } catch {

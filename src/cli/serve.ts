@@ -1,4 +1,5 @@
 /** `floe serve`: a lake as an Iceberg REST catalog. */
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { FloeError, isFloeError } from '../core/errors.ts'
 import { systemRuntime } from '../core/runtime.ts'
@@ -14,6 +15,8 @@ import type { Command, CommandContext } from './command.ts'
 import { EXIT, UsageError } from './exit-code.ts'
 
 const DEFAULT_PORT = 8181
+/** How a location begins that is a URI. */
+const SCHEME = /^[a-z][a-z0-9+.-]*:/i
 
 const HELP = `Usage: floe serve LOCATION [options]
 
@@ -173,7 +176,8 @@ function parse(args: readonly string[]): ServeArguments {
       throw new UsageError(`--${name} is for s3:// locations`)
   }
   return {
-    location,
+    // A lake's location has no `..`, as those that programs put together from names must not; who types one means it.
+    location: SCHEME.test(location) ? location : resolve(location),
     onS3,
     host: values.host ?? '127.0.0.1',
     port: portOf(values.port),

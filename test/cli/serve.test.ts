@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { attachText } from '../../src/cli/attach-text.ts'
@@ -146,11 +147,24 @@ describe('floe serve', () => {
   it('names the lake in a folder that is none', async () => {
     const { location } = await localLake()
     const folder = location.slice('file://'.length, -'lake'.length)
-    for (const path of [folder, folder.slice(0, -1), `file://${folder}`]) {
-      const { code, err } = await floe(['serve', path, '--port', '0'])
+    for (const given of [folder, folder.slice(0, -1), `file://${folder}`]) {
+      const { code, err } = await floe(['serve', given, '--port', '0'])
+      const path = given.startsWith('file:') ? given : given.replace(/\/$/, '')
       const below = `${path.replace(/\/$/, '')}/lake`
       const message = `There is no lake at ${path}. There is one in it: floe serve ${below} [`
       expect([code, err]).toEqual([3, expect.stringContaining(message)])
+    }
+  })
+
+  it('takes a location as shells do, from where it runs', async () => {
+    const { location } = await localLake()
+    const folder = location.slice('file://'.length)
+    const from = relative(process.cwd(), folder)
+    for (const path of [from, `./${from}/`, `${folder}/../lake`, `${folder}/.`]) {
+      const { code, out } = await floe(['serve', path, '--port', '0'], {
+        onOut: (_, stop) => stop(),
+      })
+      expect([code, out]).toEqual([0, expect.stringContaining(`Serving ${location} for`)])
     }
   })
 

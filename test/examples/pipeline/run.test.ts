@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -110,7 +110,8 @@ describe('npm start', () => {
   })
 
   it('goes on after it was killed, with every event once', async () => {
-    const flags = lakeFlags()
+    // A folder as shells take it, from where the program runs.
+    const flags = [...lakeFlags(), '--lake', relative(process.cwd(), temporaryFolder())]
     for (let round = 0; round < 3; round++) {
       const run = new Run([...flags, '--for', 'forever'])
       await run.says(`commits ${round + 1}`)
