@@ -2,30 +2,20 @@
  * The micro-batch runner: reads from where the tables are, closes batches by trigger and size, has them written, and
  * commits what was written together with the new position. streaming.md §2 to §4.
  */
-import { abortedError, FloeError, isFloeError } from '../core/errors.ts'
-import { uuidV7 } from '../core/runtime.ts'
-import type { TableMetadata } from '../iceberg/spec/metadata.ts'
-import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
-import type { TransactionResult } from '../iceberg/table/transaction.ts'
+import { FloeError, isFloeError } from '../core/errors.ts'
 import { Backlog } from './backlog.ts'
 import { StreamBatch } from './batch.ts'
-import { expiryUpdates } from './expiry.ts'
-import { ledgerAdditions, readLedger } from './ledger.ts'
+import { BatchCommit, type CommittedBatch, type TakenBatch } from './batch-commit.ts'
+import { Lag } from './lag.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import {
-  type OffsetRange,
-  type PartitionOffset,
-  type Position,
-  partitionKey,
-  rangesToText,
-} from './position.ts'
+import { type PartitionOffset, type Position, partitionKey } from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
+import { mayPass, Retries } from './retries.ts'
 import { SharedPartitions } from './shared-partitions.ts'
 import type { SourceReader } from './source.ts'
+import { Stop } from './stop.ts'
 import { StreamMetrics } from './stream-metrics.ts'
-import { StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
-import { StreamTransaction } from './stream-transaction.ts'
-import { checkTopicIds, type TopicIds } from './topic-ids.ts'
+import { StreamTables } from './stream-tables.ts'
 
 export interface StreamResult {
   readonly batches: number
@@ -70,8 +60,6 @@ export function stream(options: StreamOptions): StreamRun {
  * take to give up a server that does not answer.
  */
 const DRAINED_MS = 90_000
-/** Longest time to ask a source how far it is. */
-const LAG_WAIT_MS = 1000
 /** A read that gives so much found a stream that is behind. */
 const BEHIND_BYTES = 256 * 1024
 /** Longest wait in one read, so that ticks and stops are seen. */
@@ -84,22 +72,14 @@ interface Open {
   readonly partitions: SharedPartitions
 }
 
-interface Committed {
-  /** Undefined where the outcome had to be looked up. */
-  readonly result: TransactionResult | undefined
-  readonly tries: number
-  readonly transformMs: number
-  readonly commitMs: number
-}
-
 class Runner {
   readonly #o: ResolvedOptions
   readonly #backlog = new Backlog()
   readonly #metrics: StreamMetrics
-  /** Aborted when a stop is asked for: reading and waiting end. */
-  readonly #stop = new AbortController()
-  /** Aborted when a stop has taken too long: the batch under way ends. */
-  readonly #kill = new AbortController()
+  readonly #stop: Stop
+  readonly #retries: Retries
+  readonly #batchCommit: BatchCommit
+  readonly #lag: Lag
   /** Where this runner has read to, by partition. */
   readonly #readTo = new Map<string, number>()
   /** Batches in a row that were dropped in rebalances, and since when. */
@@ -108,18 +88,20 @@ class Runner {
   #rows = 0
   #bytes = 0
   #readError: unknown
-  /** As it was known last. */
-  #lastLag = 0
   #lastCommitMs: number
 
   constructor(options: ResolvedOptions) {
     this.#o = options
     this.#metrics = new StreamMetrics(options.recorder, options.id)
+    this.#stop = new Stop(options.runtime, options.stopTimeoutMs)
+    this.#retries = new Retries(options, this.#metrics, this.#stop)
+    this.#batchCommit = new BatchCommit(options, this.#stop, this.#retries)
+    this.#lag = new Lag(options, this.#stop)
     this.#lastCommitMs = options.runtime.monotonicMs()
   }
 
   stop(): void {
-    this.#stop.abort(new Error('a stop was asked for'))
+    this.#stop.ask()
   }
 
   async run(): Promise<StreamResult> {
@@ -128,10 +110,10 @@ class Runner {
     for (const name of stopOn) process.on(name, onStop)
     signal?.addEventListener('abort', onStop, { once: true })
     if (signal?.aborted === true) onStop()
-    const deadline = this.#watchDeadline()
+    const deadline = this.#stop.watch()
     // A batch that a stop has ended is as if it had never begun.
     const unlessStopped = (error: unknown): void => {
-      if (!this.#stop.signal.aborted || !isFloeError(error, 'ABORTED')) throw error
+      if (!this.#stop.asked.aborted || !isFloeError(error, 'ABORTED')) throw error
     }
     let reader: SourceReader | undefined
     try {
@@ -173,7 +155,7 @@ class Runner {
       bufferBytes,
       runtime,
       // Reading ends with a stop as well; what is asked of the source after it does not look at this signal.
-      signal: AbortSignal.any([this.#kill.signal, this.#stop.signal]),
+      signal: AbortSignal.any([this.#stop.overdue, this.#stop.asked]),
     })
   }
 
@@ -200,11 +182,11 @@ class Runner {
         await this.#follow(open)
         drain = undefined
       }
-      if (isDraining) drain ??= await this.#unlessKilled(reader.endOffsets())
+      if (isDraining) drain ??= await this.#stop.unlessOverdue(reader.endOffsets())
       const isEnd =
         drain === undefined ? await this.#collect(open, tick) : await this.#drain(open, drain)
       const closedMs = runtime.monotonicMs()
-      if (this.#stop.signal.aborted) return
+      if (this.#stop.asked.aborted) return
       if (partitions.isReassigned) continue
       const taken = this.#take(tables)
       if (taken !== undefined) {
@@ -232,7 +214,7 @@ class Runner {
       this.#beginAt(tables.position)
       return tables.position
     })
-    return this.#unlessKilled(resumed)
+    return this.#stop.unlessOverdue(resumed)
   }
 
   async #reload(tables: StreamTables): Promise<ReadonlySet<string>> {
@@ -243,7 +225,7 @@ class Runner {
         return await tables.reload()
       } catch (error) {
         if (!mayPass(error)) throw error
-        await this.#pause('retrying', error, tries, startedMs)
+        await this.#retries.pause('retrying', error, tries, startedMs)
       }
     }
   }
@@ -305,25 +287,25 @@ class Runner {
       this.#backlog.rows >= maxBatchRows ||
       this.#backlog.bytes >= maxBatchBytes ||
       this.#readError !== undefined ||
-      this.#stop.signal.aborted ||
+      this.#stop.asked.aborted ||
       partitions.isReassigned
     )
   }
 
   async #read(reader: SourceReader, waitMs: number): Promise<number> {
     try {
-      const chunks = await reader.read({ waitMs, signal: this.#stop.signal })
+      const chunks = await reader.read({ waitMs, signal: this.#stop.asked })
       for (const chunk of chunks) this.#readTo.set(partitionKey(chunk), chunk.end)
       this.#backlog.add(chunks)
       return chunks.length
     } catch (error) {
       // What was read before it is committed first.
-      if (!this.#stop.signal.aborted) this.#readError = error
+      if (!this.#stop.asked.aborted) this.#readError = error
       return 0
     }
   }
 
-  #take(tables: StreamTables): { batch: StreamBatch; group: WriteGroup } | undefined {
+  #take(tables: StreamTables): TakenBatch | undefined {
     const { maxBatchRows, maxBatchBytes, id } = this.#o
     const limits = { rows: maxBatchRows, bytes: maxBatchBytes }
     const taken = this.#backlog.take(limits, (t, p, o) => tables.reach(t, p, o))
@@ -332,21 +314,17 @@ class Runner {
   }
 
   /** False if the batch was dropped in a rebalance. */
-  async #process(
-    open: Open,
-    taken: { readonly batch: StreamBatch; readonly group: WriteGroup },
-    closedMs: number,
-  ): Promise<boolean> {
+  async #process(open: Open, taken: TakenBatch, closedMs: number): Promise<boolean> {
     const { runtime } = this.#o
     const { reader, tables, partitions } = open
     const { batch } = taken
-    let committed: Committed
+    let committed: CommittedBatch
     try {
-      committed = await this.#commit(open, taken)
+      committed = await this.#batchCommit.commit(tables, reader.topicIds, taken)
     } catch (error) {
       if (reader.sharing === undefined || !isFloeError(error, 'STREAM_CONFLICT')) throw error
       const explained = partitions.explain(await this.#reload(tables), batch.ranges)
-      if (!(await this.#unlessKilled(explained))) throw error
+      if (!(await this.#stop.unlessOverdue(explained))) throw error
       await this.#drop(open, error)
       return false
     }
@@ -373,7 +351,7 @@ class Runner {
         transform: transformMs,
         commit: commitMs,
       },
-      lagRecords: await this.#lag(reader, tables.position),
+      lagRecords: await this.#lag.records(reader, tables.position),
       freshnessMs: batch.rows === 0 ? 0 : Math.max(0, runtime.now() - batch.oldestMs),
       backlogBytes: this.#backlog.bytes,
       tries,
@@ -399,241 +377,21 @@ class Runner {
     partitions.restart()
     const dropped = this.#dropped
     if (dropped.batches++ === 0) dropped.sinceMs = this.#o.runtime.monotonicMs()
-    if (this.#stop.signal.aborted) return
-    await this.#pause('warning', conflict, dropped.batches, dropped.sinceMs)
-  }
-
-  /** Tells of a failure and waits for another try. @throws the error if the tries have gone on for too long */
-  async #pause(
-    type: 'retrying' | 'warning',
-    failure: unknown,
-    tries: number,
-    startedMs: number,
-  ): Promise<void> {
-    const { runtime, retryTimeoutMs } = this.#o
-    const error = failure as Error
-    const waited = runtime.monotonicMs() - startedMs
-    const waitMs = Math.min(10_000, 100 * 2 ** Math.min(tries - 1, 10))
-    if (waited + waitMs > retryTimeoutMs || this.#stop.signal.aborted) throw error
-    if (type === 'retrying') this.#metrics.retried()
-    this.#emit(type === 'retrying' ? { type, error, waitMs, tries } : { type, error })
-    await runtime.sleep(waitMs, this.#stop.signal)
-  }
-
-  /** Has the batch written and committed, again and again while what is in the way may pass. */
-  async #commit(
-    { reader, tables }: Open,
-    { batch, group }: { readonly batch: StreamBatch; readonly group: WriteGroup },
-  ): Promise<Committed> {
-    const { runtime, lake } = this.#o
-    const { topicIds } = reader
-    const commitId = uuidV7(runtime)
-    const startedMs = runtime.monotonicMs()
-    for (let tries = 1; ; tries++) {
-      const { signal } = this.#kill
-      const transaction = lake.transaction({ commitId, signal })
-      const tx = new StreamTransaction({
-        lake,
-        transaction,
-        tables,
-        group: group.tables.size === 0 ? undefined : group,
-        signal,
-      })
-      const beganMs = runtime.monotonicMs()
-      let committing: readonly string[] = []
-      try {
-        await this.#unlessKilled(this.#write(batch, tx))
-        committing = this.#committing(tx)
-        for (const table of committing) {
-          await transaction.atEachAttempt(table, (base, snapshotId) =>
-            this.#additions(tables, {
-              table,
-              batch,
-              topicIds,
-              tx,
-              metadata: base.metadata,
-              snapshotId,
-            }),
-          )
-        }
-        const writtenMs = runtime.monotonicMs()
-        const result = await transaction.commit()
-        tables.advance(committing, batch.ranges, topicIds)
-        tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
-        const now = runtime.monotonicMs()
-        return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
-      } catch (error) {
-        const abandoned = tx.abandon()
-        await transaction.rollback().catch(() => undefined)
-        const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
-        if (!isUnknown && !mayPass(error)) throw error
-        await this.#unlessKilled(abandoned)
-        await this.#pause('retrying', error, tries, startedMs)
-        if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
-          tables.advance(committing, batch.ranges, topicIds)
-          tx.committed()
-          const now = runtime.monotonicMs()
-          return { result: undefined, tries, transformMs: 0, commitMs: now - beganMs }
-        }
-      }
-    }
-  }
-
-  async #write(batch: StreamBatch, tx: StreamTransaction): Promise<void> {
-    try {
-      await this.#o.foreachBatch(batch, tx)
-    } catch (error) {
-      // floe's own say what to do, and whether it may pass.
-      throw isFloeError(error) ? error : batchFunctionFailed(this.#o.id, batch, error)
-    }
-    await tx.settle()
-  }
-
-  #committing(tx: StreamTransaction): readonly string[] {
-    const names = [...tx.committing]
-    if (names.length > 0) return names
-    throw new FloeError(
-      'BAD_ARGUMENT',
-      `The first batch of the stream "${this.#o.id}" wrote no table, so its position has no place. Name the tables of the stream in the option tables`,
-      { context: { stream: this.#o.id } },
-    )
-  }
-
-  /** What the ledger of a table gets in an attempt: the batch has to begin where that very state of the table ends (I1). */
-  #additions(
-    tables: StreamTables,
-    attempt: {
-      readonly table: string
-      readonly batch: StreamBatch
-      readonly topicIds: TopicIds
-      readonly tx: StreamTransaction
-      readonly metadata: TableMetadata
-      readonly snapshotId: bigint
-    },
-  ): AttemptAdditions {
-    const { table, batch, topicIds, tx, metadata, snapshotId } = attempt
-    const { id, source, expire, runtime } = this.#o
-    const now = readLedger(metadata, id, table)
-    checkTopicIds(source.name, now.topicIds, topicIds)
-    const expected = tables.expected(table)
-    if (!beginsAt(batch.ranges, now.position, expected.position)) {
-      throw streamConflict(id, table, expected.position, now.position)
-    }
-    tx.checkAttempt(table, metadata)
-    const { summary, updates } = ledgerAdditions(id, now, {
-      ranges: batch.ranges,
-      topicIds,
-      snapshotId,
-      sequenceNumber: metadata.lastSequenceNumber + 1,
-      maxEventMs: batch.timeMs,
-      ingestMs: Math.floor(runtime.now()),
-    })
-    const expired = expire === false ? [] : expiryUpdates(metadata, expire, runtime.now())
-    return { summary, updates: [...updates, ...expired] }
+    if (this.#stop.asked.aborted) return
+    await this.#retries.pause('warning', conflict, dropped.batches, dropped.sinceMs)
   }
 
   async #tellSource(reader: SourceReader, position: Position): Promise<void> {
     try {
-      await this.#unlessKilled(reader.committed(position))
+      await this.#stop.unlessOverdue(reader.committed(position))
     } catch (error) {
       this.#emit({ type: 'warning', error: error as Error })
     }
-  }
-
-  async #lag(reader: SourceReader, position: Position): Promise<number> {
-    const { runtime } = this.#o
-    const over = new AbortController()
-    const late = runtime
-      .sleep(LAG_WAIT_MS, AbortSignal.any([over.signal, this.#stop.signal]))
-      .catch(() => undefined)
-    try {
-      const asked = reader.endOffsets()
-      asked.catch(() => undefined)
-      // A partition that nobody answers for must not hold up the others.
-      const ends = await Promise.race([asked, late])
-      if (ends === undefined) return this.#lastLag
-      let lag = 0
-      for (const { topic, partition, offset } of ends.entries()) {
-        const at = position.get(topic, partition)
-        if (at !== undefined) lag += Math.max(0, offset - at)
-      }
-      this.#lastLag = lag
-    } catch (error) {
-      this.#emit({ type: 'warning', error: error as Error })
-    } finally {
-      over.abort()
-    }
-    return this.#lastLag
-  }
-
-  /** Rejects when a stop has taken too long, also if the work does not heed its signal. */
-  async #unlessKilled<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.#kill
-    const over = new AbortController()
-    const killed = new Promise<never>((_, reject) => {
-      const end = (): void => reject(abortedError(signal, 'A batch'))
-      if (signal.aborted) end()
-      else signal.addEventListener('abort', end, { once: true, signal: over.signal })
-    })
-    work.catch(() => undefined)
-    try {
-      return await Promise.race([work, killed])
-    } finally {
-      over.abort()
-    }
-  }
-
-  /** Ends a batch that is under way when a stop takes too long. */
-  #watchDeadline(): AbortController {
-    const { runtime, stopTimeoutMs } = this.#o
-    const over = new AbortController()
-    const watch = async (): Promise<void> => {
-      await runtime.sleep(stopTimeoutMs, over.signal)
-      this.#kill.abort(new Error(`the stop took longer than ${stopTimeoutMs} ms`))
-    }
-    const start = (): void => void watch().catch(() => undefined)
-    if (this.#stop.signal.aborted) start()
-    else this.#stop.signal.addEventListener('abort', start, { once: true, signal: over.signal })
-    return over
   }
 
   #emit(event: StreamEvent): void {
     this.#o.onEvent?.(event)
   }
-}
-
-function snapshotsOf({ tables }: TransactionResult): ReadonlyMap<string, bigint> {
-  const made = tables.filter((t) => t.snapshotId !== null)
-  return new Map(made.map((t) => [t.table, t.snapshotId as bigint]))
-}
-
-/** The program's own: where it was tells which records to look at. */
-function batchFunctionFailed(id: string, batch: StreamBatch, cause: unknown): FloeError {
-  const ranges = rangesToText(batch.ranges).slice(0, 500)
-  return new FloeError(
-    'BATCH_FUNCTION_FAILED',
-    `The batch function of the stream "${id}" failed for the records ${ranges}: ${cause instanceof Error ? cause.message : String(cause)}. Nothing of the batch was committed, and a new start comes to the same records: correct the function, or have it put records that it cannot read elsewhere`,
-    { context: { stream: id, ranges }, cause },
-  )
-}
-
-function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {
-  return ranges.every(({ topic, partition, start }) => {
-    const at = now.get(topic, partition)
-    return at === expected.get(topic, partition) && (at === undefined || at === start)
-  })
-}
-
-/** Stores and catalogs come back, other writers finish. */
-function mayPass(error: unknown): boolean {
-  if (!isFloeError(error)) return false
-  return error.kind === 'unavailable' || error.code === 'COMMIT_CONFLICT'
-}
-
-/** Not known yet: the next try finds out. */
-function unlessAway(error: unknown): boolean {
-  if (mayPass(error)) return false
-  throw error
 }
 
 function perSecond(count: number, ms: number): number {

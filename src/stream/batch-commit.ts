@@ -1,0 +1,189 @@
+/**
+ * From a batch to a commit: what the batch function writes, and the position that moves with it, again and again while
+ * what is in the way may pass. streaming.md §2.
+ */
+import { FloeError, isFloeError } from '../core/errors.ts'
+import { uuidV7 } from '../core/runtime.ts'
+import type { TableMetadata } from '../iceberg/spec/metadata.ts'
+import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
+import type { TransactionResult } from '../iceberg/table/transaction.ts'
+import type { StreamBatch } from './batch.ts'
+import { expiryUpdates } from './expiry.ts'
+import { ledgerAdditions, readLedger } from './ledger.ts'
+import type { ResolvedOptions } from './options.ts'
+import { type OffsetRange, type Position, rangesToText } from './position.ts'
+import { mayPass, type Retries } from './retries.ts'
+import type { Stop } from './stop.ts'
+import { type StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
+import { StreamTransaction } from './stream-transaction.ts'
+import { checkTopicIds, type TopicIds } from './topic-ids.ts'
+
+/** A batch, and the tables that it is for. */
+export interface TakenBatch {
+  readonly batch: StreamBatch
+  readonly group: WriteGroup
+}
+
+export interface CommittedBatch {
+  /** Undefined where the outcome had to be looked up. */
+  readonly result: TransactionResult | undefined
+  readonly tries: number
+  readonly transformMs: number
+  readonly commitMs: number
+}
+
+export class BatchCommit {
+  readonly #o: ResolvedOptions
+  readonly #stop: Stop
+  readonly #retries: Retries
+
+  constructor(options: ResolvedOptions, stop: Stop, retries: Retries) {
+    this.#o = options
+    this.#stop = stop
+    this.#retries = retries
+  }
+
+  /**
+   * Has the batch written and committed; the tables are further then.
+   * @throws BATCH_FUNCTION_FAILED, STREAM_CONFLICT, ABORTED when a stop has taken too long, and what commits fail with for
+   *   longer than retryTimeoutMs
+   */
+  async commit(
+    tables: StreamTables,
+    topicIds: TopicIds,
+    { batch, group }: TakenBatch,
+  ): Promise<CommittedBatch> {
+    const { runtime, lake } = this.#o
+    const commitId = uuidV7(runtime)
+    const startedMs = runtime.monotonicMs()
+    for (let tries = 1; ; tries++) {
+      const signal = this.#stop.overdue
+      const transaction = lake.transaction({ commitId, signal })
+      const tx = new StreamTransaction({
+        lake,
+        transaction,
+        tables,
+        group: group.tables.size === 0 ? undefined : group,
+        signal,
+      })
+      const beganMs = runtime.monotonicMs()
+      let committing: readonly string[] = []
+      try {
+        await this.#stop.unlessOverdue(this.#write(batch, tx))
+        committing = this.#committing(tx)
+        for (const table of committing) {
+          await transaction.atEachAttempt(table, (base, snapshotId) =>
+            this.#additions(tables, {
+              table,
+              batch,
+              topicIds,
+              tx,
+              metadata: base.metadata,
+              snapshotId,
+            }),
+          )
+        }
+        const writtenMs = runtime.monotonicMs()
+        const result = await transaction.commit()
+        tables.advance(committing, batch.ranges, topicIds)
+        tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
+        const now = runtime.monotonicMs()
+        return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
+      } catch (error) {
+        const abandoned = tx.abandon()
+        await transaction.rollback().catch(() => undefined)
+        const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
+        if (!isUnknown && !mayPass(error)) throw error
+        await this.#stop.unlessOverdue(abandoned)
+        await this.#retries.pause('retrying', error, tries, startedMs)
+        if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
+          tables.advance(committing, batch.ranges, topicIds)
+          tx.committed()
+          const now = runtime.monotonicMs()
+          return { result: undefined, tries, transformMs: 0, commitMs: now - beganMs }
+        }
+      }
+    }
+  }
+
+  async #write(batch: StreamBatch, tx: StreamTransaction): Promise<void> {
+    try {
+      await this.#o.foreachBatch(batch, tx)
+    } catch (error) {
+      // floe's own say what to do, and whether it may pass.
+      throw isFloeError(error) ? error : batchFunctionFailed(this.#o.id, batch, error)
+    }
+    await tx.settle()
+  }
+
+  #committing(tx: StreamTransaction): readonly string[] {
+    const names = [...tx.committing]
+    if (names.length > 0) return names
+    throw new FloeError(
+      'BAD_ARGUMENT',
+      `The first batch of the stream "${this.#o.id}" wrote no table, so its position has no place. Name the tables of the stream in the option tables`,
+      { context: { stream: this.#o.id } },
+    )
+  }
+
+  /** What the ledger of a table gets in an attempt: the batch has to begin where that very state of the table ends (I1). */
+  #additions(
+    tables: StreamTables,
+    attempt: {
+      readonly table: string
+      readonly batch: StreamBatch
+      readonly topicIds: TopicIds
+      readonly tx: StreamTransaction
+      readonly metadata: TableMetadata
+      readonly snapshotId: bigint
+    },
+  ): AttemptAdditions {
+    const { table, batch, topicIds, tx, metadata, snapshotId } = attempt
+    const { id, source, expire, runtime } = this.#o
+    const now = readLedger(metadata, id, table)
+    checkTopicIds(source.name, now.topicIds, topicIds)
+    const expected = tables.expected(table)
+    if (!beginsAt(batch.ranges, now.position, expected.position)) {
+      throw streamConflict(id, table, expected.position, now.position)
+    }
+    tx.checkAttempt(table, metadata)
+    const { summary, updates } = ledgerAdditions(id, now, {
+      ranges: batch.ranges,
+      topicIds,
+      snapshotId,
+      sequenceNumber: metadata.lastSequenceNumber + 1,
+      maxEventMs: batch.timeMs,
+      ingestMs: Math.floor(runtime.now()),
+    })
+    const expired = expire === false ? [] : expiryUpdates(metadata, expire, runtime.now())
+    return { summary, updates: [...updates, ...expired] }
+  }
+}
+
+function snapshotsOf({ tables }: TransactionResult): ReadonlyMap<string, bigint> {
+  const made = tables.filter((t) => t.snapshotId !== null)
+  return new Map(made.map((t) => [t.table, t.snapshotId as bigint]))
+}
+
+/** The program's own: where it was tells which records to look at. */
+function batchFunctionFailed(id: string, batch: StreamBatch, cause: unknown): FloeError {
+  const ranges = rangesToText(batch.ranges).slice(0, 500)
+  return new FloeError(
+    'BATCH_FUNCTION_FAILED',
+    `The batch function of the stream "${id}" failed for the records ${ranges}: ${cause instanceof Error ? cause.message : String(cause)}. Nothing of the batch was committed, and a new start comes to the same records: correct the function, or have it put records that it cannot read elsewhere`,
+    { context: { stream: id, ranges }, cause },
+  )
+}
+
+function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {
+  return ranges.every(({ topic, partition, start }) => {
+    const at = now.get(topic, partition)
+    return at === expected.get(topic, partition) && (at === undefined || at === start)
+  })
+}
+
+/** Not known yet: the next try finds out. */
+function unlessAway(error: unknown): boolean {
+  if (mayPass(error)) return false
+  throw error
+}
