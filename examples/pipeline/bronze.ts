@@ -52,6 +52,13 @@ export const BRONZE_PROPERTIES: Readonly<Record<string, string>> = {
 
 const MAX_INT = 2_147_483_647
 
+/**
+ * How far an event may be from its message. Times of all days since 1970 would be as many partitions, with a file in each
+ * batch: a single producer whose times are noise would hold up all others.
+ */
+const MOST_LATE_MICROS = 366 * 86_400_000_000
+const MOST_EARLY_MICROS = 86_400_000_000
+
 /** Chunks of fewer bytes are joined: a batch of rows has its price, too. */
 const JOINED_BYTES = 1024 * 1024
 
@@ -148,10 +155,13 @@ class BronzeColumns {
         nulls?.[i] === 1
           ? -1
           : this.#scanner.scan(bytes, offsets[i] as number, offsets[i + 1] as number)
+      // Nothing keeps producers from sending what is no time: microseconds of it may not even fit into 64 bits.
+      const sourceMicros = microsOfMillis(chunk.timestampsMs[i] as number)
       let faults = 0
-      if (verdict === Verdict.OBJECT) faults = this.#header(bytes, row, chunk, i)
+      if (Number.isNaN(sourceMicros)) faults = Fault.SOURCE_TIME
+      else this.sourceTime.set(row, sourceMicros)
+      if (verdict === Verdict.OBJECT) faults |= this.#header(bytes, row, chunk, i, sourceMicros)
       else this.#noHeader()
-      faults |= this.#sourceTime(chunk.timestampsMs[i] as number, row)
       if (verdict === Verdict.OBJECT && faults === 0) this.reason.skip()
       else {
         const text = reasonText(verdict, faults)
@@ -164,13 +174,19 @@ class BronzeColumns {
   }
 
   /** Adds the fields of the header, and gives what is wrong with them. */
-  #header(bytes: Uint8Array, row: number, chunk: RecordChunk, i: number): number {
+  #header(
+    bytes: Uint8Array,
+    row: number,
+    chunk: RecordChunk,
+    i: number,
+    sourceMicros: number,
+  ): number {
     const { kinds, starts, ends } = this.#scanner
     let faults = this.#text(Field.EVENT_ID, this.eventId, bytes)
     faults |= this.#text(Field.EVENT_TYPE, this.eventType, bytes)
     faults |= this.#text(Field.VIDEO_ID, this.videoId, bytes)
     faults |= this.#text(Field.USER_ID, this.userId, bytes)
-    faults |= this.#time(bytes, row)
+    faults |= this.#time(bytes, row, sourceMicros)
     const kind = kinds[Field.SCHEMA_VERSION] as number
     if (kind === Kind.NUMBER) {
       const start = starts[Field.SCHEMA_VERSION] as number
@@ -207,7 +223,7 @@ class BronzeColumns {
     return faultOf(field, faultOfKind(kind))
   }
 
-  #time(bytes: Uint8Array, row: number): number {
+  #time(bytes: Uint8Array, row: number, sourceMicros: number): number {
     const { kinds, starts, ends } = this.#scanner
     const kind = kinds[Field.EVENT_TIME] as number
     const start = starts[Field.EVENT_TIME] as number
@@ -220,15 +236,11 @@ class BronzeColumns {
       micros = microsOfIso(text, 0, text.length)
     } else return faultOf(Field.EVENT_TIME, faultOfKind(kind))
     if (Number.isNaN(micros)) return faultOf(Field.EVENT_TIME, Fault.VALUE)
+    // False for both where there is no time to compare with.
+    const isNear =
+      micros >= sourceMicros - MOST_LATE_MICROS && micros <= sourceMicros + MOST_EARLY_MICROS
+    if (!isNear) return Fault.FAR
     this.eventTime.set(row, micros)
-    return 0
-  }
-
-  /** Nothing keeps producers from sending what is no time: microseconds of it may not even fit into 64 bits. */
-  #sourceTime(ms: number, row: number): number {
-    const micros = microsOfMillis(ms)
-    if (Number.isNaN(micros)) return Fault.SOURCE_TIME
-    this.sourceTime.set(row, micros)
     return 0
   }
 

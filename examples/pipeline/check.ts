@@ -105,8 +105,19 @@ interface Span {
 const nameOf = ({ topic, partition }: { topic: string; partition: number }): string =>
   `${topic}/${partition}`
 
-/** The end of each partition is what the ledger says, not what there is. */
+/** The end of each partition is what the ledger says, not what there is, and so is the number of records. */
 function comparePositions(bronze: Table, spans: readonly Span[], problems: Problems): void {
+  for (const { summary, snapshotId } of bronze.snapshots()) {
+    const operation = summary['operation']
+    // Rewritten files have the same rows.
+    if (operation === 'append' || operation === 'replace') continue
+    problems.add(`snapshot ${snapshotId} has changed what was taken in: it is of ${operation}`)
+  }
+  const ledger = verifyLedger(bronze, STREAM_ID).streams[0]
+  const found = spans.reduce((sum, { start, end }) => sum + end - start, 0)
+  if (ledger?.complete === true && found < ledger.offsets) {
+    problems.add(`the stream has taken in ${ledger.offsets} offsets, of which ${found} are covered`)
+  }
   const unknown = new Map(spans.map((span) => [nameOf(span), span]))
   for (const at of positionOf(bronze)) {
     const span = unknown.get(nameOf(at))

@@ -32,7 +32,7 @@ export async function feed({ generator, sink, rate, signal }: FeedOptions): Prom
       owed -= count
       await sink.send(generator.take(count, Date.now()))
     }
-    const waitMs = owed >= 1 ? 0 : TICK_MS
+    const waitMs = owed >= 1 || rate === Number.POSITIVE_INFINITY ? 0 : TICK_MS
     await sleep(waitMs, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -123,19 +123,28 @@ export function readFlags(args: readonly string[]): Settings | undefined {
       '--s3 keeps the lake, and needs a topic that is kept: add --kafka HOST:PORT or --log DIR',
     )
   }
+  const duplicateShare = share('duplicates', flags.duplicates)
+  const malformedShare = share('malformed', flags.malformed)
+  if (duplicateShare + malformedShare > 1) {
+    throw new UsageError(
+      `--duplicates ${flags.duplicates} and --malformed ${flags.malformed} are more than all events together`,
+    )
+  }
   const inFolder = (name: string): string | undefined =>
     flags.lake === undefined ? undefined : folderOf('lake', flags.lake, name)
   return {
     lake: flags.s3 ?? inFolder('lake'),
     s3: {
-      ...(flags['s3-endpoint'] === undefined ? {} : { endpoint: flags['s3-endpoint'] }),
-      ...(flags['s3-region'] === undefined ? {} : { region: flags['s3-region'] }),
+      ...(flags['s3-endpoint'] === undefined ? {} : { endpoint: urlOf(flags['s3-endpoint']) }),
+      ...(flags['s3-region'] === undefined
+        ? {}
+        : { region: nonEmpty('s3-region', flags['s3-region']) }),
     },
     kafka: flags.kafka?.split(',').map((broker) => brokerOf(broker.trim())),
     log: flags.log === undefined ? inFolder('log') : folderOf('log', flags.log),
     topic: topicOf(flags.topic, flags.kafka !== undefined),
-    group: flags.group,
-    partitions: whole('partitions', flags.partitions, 1, 10_000),
+    group: nonEmpty('group', flags.group),
+    partitions: partitionsOf(flags.partitions, flags.kafka !== undefined),
     rate:
       flags.rate === 'max' ? Number.POSITIVE_INFINITY : whole('rate', flags.rate, 0, 10_000_000),
     forMs:
@@ -152,8 +161,8 @@ export function readFlags(args: readonly string[]): Settings | undefined {
       videos: whole('videos', flags.videos, 1, 1_000_000),
       users: whole('users', flags.users, 1, 10_000_000),
       lateShare: share('late', flags.late),
-      duplicateShare: share('duplicates', flags.duplicates),
-      malformedShare: share('malformed', flags.malformed),
+      duplicateShare,
+      malformedShare,
     },
   }
 }
@@ -166,6 +175,23 @@ function whole(flag: string, text: string, least: number, most: number): number 
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
   throw new UsageError(`--${flag} ${text} is no whole number from ${least} to ${most}`)
+}
+
+/** A partition of a log is an open file. */
+const MOST_OF_A_LOG = 256
+
+function partitionsOf(text: string, isKafka: boolean): number {
+  return whole('partitions', text, 1, isKafka ? 10_000 : MOST_OF_A_LOG)
+}
+
+function nonEmpty(flag: string, text: string): string {
+  if (text !== '') return text
+  throw new UsageError(`--${flag} is empty`)
+}
+
+function urlOf(text: string): string {
+  if (URL.canParse(text) && /^https?:\/\//i.test(text)) return text
+  throw new UsageError(`--s3-endpoint ${text} is no URL: write http://HOST:PORT`)
 }
 
 function share(flag: string, text: string): number {

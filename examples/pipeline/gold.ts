@@ -135,12 +135,12 @@ class Fold {
         ignored++
         continue
       }
-      const type = this.#types.code(
+      const type = this.#types.find(
         types.bytes,
         types.offsets[row] as number,
         types.offsets[row + 1] as number,
       )
-      if (type >= EVENT_TYPES.length) {
+      if (type < 0) {
         ignored++
         continue
       }

@@ -1,14 +1,15 @@
 /** Generator, job and check together, for a time. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lake } from 'floe'
-import type { StreamSource, Trigger } from 'floe/stream'
+import type { StreamResult, StreamSource, Trigger } from 'floe/stream'
 import { type CheckResult, checkPipeline } from './check.ts'
 import type { EventSink } from './event-sink.ts'
 import { feed } from './feed.ts'
 import type { EventGenerator } from './generator.ts'
 import type { FoldCounts } from './gold.ts'
-import { startJob } from './job.ts'
+import { type Job, startJob } from './job.ts'
 import { ProgressLine } from './progress-line.ts'
+import { unreadRecords } from './unread.ts'
 
 export interface LiveOptions {
   readonly lake: Lake
@@ -34,11 +35,10 @@ export interface LiveResult {
   readonly batches: number
   readonly seconds: number
   readonly folded: Readonly<FoldCounts>
+  /** Records of the topic that are left for the next run; undefined where the source does not say. */
+  readonly unread: number | undefined
   readonly checks: readonly CheckResult[]
 }
-
-/** How long the stream may take for what was sent before the end. */
-const CATCH_UP_MS = 60_000
 
 /** @throws what the stream or the sink fails with; an error where the stream has ended by itself */
 export async function runLive(options: LiveOptions): Promise<LiveResult> {
@@ -47,24 +47,22 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
   const startedMs = performance.now()
   const stopFeed = new AbortController()
   const over = new AbortController()
-  /** When the stream had taken all that the topic had; times of performance.now. */
-  let caughtUpMs = -1
-  const job = await startJob({
-    lake,
-    source,
-    trigger,
-    onProgress: (progress) => {
-      if (progress.lagRecords === 0) caughtUpMs = performance.now()
-      line.update(progress, generator?.viral ?? [])
-    },
-    onEvent: (event) => {
-      if (event.type === 'idle') caughtUpMs = performance.now()
-      if (event.type === 'retrying' || event.type === 'warning') {
-        line.end()
-        out.write(`${event.type}: ${event.error.message}\n`)
-      }
-    },
-  })
+  const start = (how: Trigger): Promise<Job> =>
+    startJob({
+      lake,
+      source,
+      trigger: how,
+      onProgress: (progress) => line.update(progress, generator?.viral ?? []),
+      onEvent: (event) => {
+        if (event.type === 'retrying' || event.type === 'warning') {
+          line.end()
+          out.write(`${event.type}: ${event.error.message}\n`)
+        }
+      },
+    })
+  const job = await start(trigger)
+  const results: StreamResult[] = []
+  const jobs = [job]
   // Ends the other one when one of them fails.
   const ended = job.run.done.finally(() => over.abort())
   ended.catch(() => undefined)
@@ -77,27 +75,47 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
     await pause(options.forMs, AbortSignal.any([signal, over.signal]))
     stopFeed.abort()
     await fed
-    const fedMs = performance.now()
-    // What was sent is taken along, unless somebody waits for the end.
-    const giveUpMs = fedMs + CATCH_UP_MS
-    while (sink !== undefined && caughtUpMs <= fedMs && performance.now() < giveUpMs) {
-      if (signal.aborted || over.signal.aborted) break
-      await pause(20, AbortSignal.any([signal, over.signal]))
-    }
     if (over.signal.aborted) {
       await ended
       throw new Error('The stream has ended before it was asked to')
+    }
+    results.push(await job.run.stop())
+    // What was sent is taken along, whenever the next batch was due, unless somebody waits for the end.
+    if (sink !== undefined && !signal.aborted) {
+      const rest = await start({ availableNow: true })
+      jobs.push(rest)
+      const onSignal = (): void => void rest.run.stop().catch(() => undefined)
+      signal.addEventListener('abort', onSignal)
+      if (signal.aborted) onSignal()
+      results.push(await rest.run.done.finally(() => signal.removeEventListener('abort', onSignal)))
     }
   } finally {
     stopFeed.abort()
     line.end()
     await job.run.stop().catch(() => undefined)
   }
-  const { rows, bytes, batches } = await ended
   const seconds = (performance.now() - startedMs) / 1000
-  const sent = sink === undefined ? 0 : (generator?.counts.events ?? 0)
-  const checks = await checkPipeline(lake, undefined, batches)
-  return { sent, rows, bytes, batches, seconds, folded: job.folded, checks }
+  const sum = <T>(list: readonly T[], of: (each: T) => number): number =>
+    list.reduce((total, each) => total + of(each), 0)
+  const batches = sum(results, (each) => each.batches)
+  return {
+    sent: sink === undefined ? 0 : (generator?.counts.events ?? 0),
+    rows: sum(results, (each) => each.rows),
+    bytes: sum(results, (each) => each.bytes),
+    batches,
+    seconds,
+    folded: {
+      folded: sum(jobs, ({ folded }) => folded.folded),
+      ignored: sum(jobs, ({ folded }) => folded.ignored),
+      ahead: sum(jobs, ({ folded }) => folded.ahead),
+    },
+    // What was sent before the end has been taken along by now.
+    unread:
+      signal.aborted || sink === undefined
+        ? await unreadRecords(source, results.at(-1)?.position)
+        : 0,
+    checks: await checkPipeline(lake, undefined, batches),
+  }
 }
 
 /** A timer of more would fire at once. */

@@ -1,5 +1,5 @@
 /** Which video an event is about: few are watched by many (Zipf), and now and then one goes viral for a while. */
-import type { Random } from './random.ts'
+import { Random } from './random.ts'
 
 export interface PopularityOptions {
   readonly videos: number
@@ -13,6 +13,8 @@ export interface PopularityOptions {
 export class Popularity {
   readonly #options: PopularityOptions
   readonly #random: Random
+  /** Says which video goes viral next: those that do go by the time, the other numbers by the events. */
+  readonly #virality: Random
   /** For each rank the share of events of it and all ranks before. */
   readonly #shares: Float64Array
   /** The video that has a rank: so that the popular ones are not the first. */
@@ -23,6 +25,7 @@ export class Popularity {
   constructor(options: PopularityOptions, random: Random) {
     this.#options = options
     this.#random = random
+    this.#virality = new Random(random.word())
     const { videos } = options
     this.#shares = new Float64Array(videos)
     this.#ranking = Int32Array.from({ length: videos }, (_, i) => i)
@@ -46,10 +49,12 @@ export class Popularity {
   next(nowMs: number): number {
     if (this.#options.viralEveryMs > 0) this.#turn(nowMs)
     const viral = this.#viral
-    if (viral.length > 0 && this.#random.unit() < this.#options.viralShare) {
-      return (viral[this.#random.below(viral.length)] as { video: number }).video
-    }
+    // As many numbers whether or not a video is viral: the time, which decides that, changes nothing else of the events.
+    const chance = this.#random.unit()
     const share = this.#random.unit()
+    if (viral.length > 0 && chance < this.#options.viralShare) {
+      return (viral[Math.floor(share * viral.length)] as { video: number }).video
+    }
     let low = 0
     let high = this.#shares.length - 1
     while (low < high) {
@@ -65,7 +70,7 @@ export class Popularity {
     this.#nextViralMs ??= nowMs + viralEveryMs / 4
     if (nowMs < this.#nextViralMs) return
     this.#viral = this.#viral.filter(({ untilMs }) => untilMs > nowMs)
-    this.#viral.push({ video: this.#random.below(videos), untilMs: nowMs + viralForMs })
+    this.#viral.push({ video: this.#virality.below(videos), untilMs: nowMs + viralForMs })
     this.#nextViralMs = nowMs + viralEveryMs
   }
 }

@@ -14,8 +14,10 @@ export const Fault = {
   OTHER_KEY: 0x2000,
   /** When the message was made is no time that can be: some producers count seconds or nanoseconds. */
   SOURCE_TIME: 0x4000,
+  /** When the event was is too far from when the message was made, or cannot be compared with it. */
+  FAR: 0x8000,
 } as const
-const ALL_FAULTS = 0x8000
+const ALL_FAULTS = 0x10000
 
 /** Bits that say so for one field. */
 export function faultOf(field: number, fault: number): number {
@@ -52,6 +54,13 @@ function describe(verdict: number, faults: number): string {
   if ((faults & Fault.OTHER_KEY) !== 0) texts.push('the key of the message is not video_id')
   if ((faults & Fault.SOURCE_TIME) !== 0) {
     texts.push('the time of the message is not from 1970 to 2199')
+  }
+  if ((faults & Fault.FAR) !== 0) {
+    texts.push(
+      (faults & Fault.SOURCE_TIME) === 0
+        ? 'event_time is more than 366 days before the time of the message, or more than a day after it'
+        : 'event_time cannot be compared with it',
+    )
   }
   return texts.join('; ')
 }

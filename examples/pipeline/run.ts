@@ -116,7 +116,7 @@ async function runPipeline(
       out: process.stdout,
     })
     report(result)
-    if (result.batches === 0) tellUnread(result.sent, settings)
+    tellUnread(result, settings)
     await printTop(lake)
     tellPlace(location, settings)
     return result.checks.every(({ problems }) => problems.length === 0)
@@ -125,16 +125,25 @@ async function runPipeline(
   }
 }
 
-function tellUnread(sent: number, { lake, log, kafka, rate }: Settings): void {
-  const events = `The ${sent.toLocaleString('en')} events that were sent`
-  let text = rate === 0 ? 'Nothing was read' : 'Nothing was sent'
-  if (sent > 0 && log === undefined && kafka === undefined) {
-    text = `${events} were not read, and go with the log of this run: --lake DIR keeps one`
-  } else if (sent > 0) {
-    const next = lake === undefined ? '' : ', and the next run on this lake goes on with them'
-    text = `${events} are in the topic, unread${next}`
+function tellUnread({ batches, sent, unread }: LiveResult, settings: Settings): void {
+  const { lake, log, kafka, rate } = settings
+  const texts: string[] = []
+  if (batches === 0) texts.push('The run was over before its first commit.')
+  if (batches === 0 && sent === 0)
+    texts.push(rate === 0 ? 'Nothing was read.' : 'Nothing was sent.')
+  if (unread === undefined) texts.push('The topic does not say how much of it is unread.')
+  else if (unread > 0) {
+    const isKept = log !== undefined || kafka !== undefined
+    texts.push(
+      `${unread.toLocaleString('en')} records of the topic are unread`,
+      isKept
+        ? lake === undefined
+          ? 'and stay there.'
+          : 'and the next run on this lake goes on with them.'
+        : 'and go with the log of this run: --lake DIR keeps one.',
+    )
   }
-  console.log(`\nThe run was over before its first commit. ${text}`)
+  if (texts.length > 0) console.log(`\n${texts.join(' ')}`)
 }
 
 /** What to do next to look at the tables. */

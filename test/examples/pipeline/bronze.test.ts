@@ -194,17 +194,35 @@ describe('bronzeBatches', () => {
       record(event({ user_id: 5 })),
       record('{'),
       record(null),
-      { ...record(event({})), timestampMs: Date.UTC(2200, 0, 1) - 1 },
+      { ...record('{}'), timestampMs: Date.UTC(2200, 0, 1) - 1 },
     ]
     const rows = await written([chunkOf(records)])
     const noTime = 'the time of the message is not from 1970 to 2199'
+    const all = ['event_id', 'event_type', 'video_id', 'user_id', 'event_time', 'schema_version']
     expect(rows.map((row) => [row['source_time'], row['reason']])).toEqual([
-      [null, noTime],
-      [null, `user_id is not a string; ${noTime}`],
+      [null, `${noTime}; event_time cannot be compared with it`],
+      [null, `user_id is not a string; ${noTime}; event_time cannot be compared with it`],
       [null, `the value is not JSON; ${noTime}`],
       [null, `the message has no value; ${noTime}`],
-      [BigInt(Date.UTC(2200, 0, 1) - 1) * 1000n, null],
+      [
+        BigInt(Date.UTC(2200, 0, 1) - 1) * 1000n,
+        all.map((name) => `${name} is missing`).join('; '),
+      ],
     ])
+    expect(rows.map((row) => row['event_time'])).toEqual(rows.map(() => null))
+  })
+
+  it('has no time of an event that is a year before its message, or a day after it', async () => {
+    const day = 86_400_000
+    const times = [-366 * day, -366 * day - 1, day, day + 1, -NOW, Date.UTC(2199, 0) - NOW]
+    const reason =
+      'event_time is more than 366 days before the time of the message, or more than a day after it'
+    const expected = [null, reason, null, reason, reason, reason]
+    for (const [i, after] of times.entries()) {
+      const row = await rowOf(event({ event_time: NOW + after }))
+      expect(row['reason']).toBe(expected[i])
+      expect(row['event_time']).toBe(expected[i] === null ? BigInt(NOW + after) * 1000n : null)
+    }
   })
 
   it('keeps every record of several chunks, also of parts of chunks, byte for byte', async () => {

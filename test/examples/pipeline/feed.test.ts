@@ -1,7 +1,17 @@
 /** The feed: all rates, no events after the end, errors of the sink. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { feed } from '../../../examples/pipeline/feed.ts'
 import { EventGenerator } from '../../../examples/pipeline/generator.ts'
+
+const waits = vi.hoisted(() => ({ ms: [] as number[] }))
+vi.mock('node:timers/promises', async (original) => {
+  const { setTimeout: real } = await original<typeof import('node:timers/promises')>()
+  const setTimeout: typeof real = (ms, value, options) => {
+    waits.ms.push(ms ?? 0)
+    return real(ms, value, options)
+  }
+  return { setTimeout }
+})
 
 it.each([20, 100_000, Number.POSITIVE_INFINITY])(
   'sends %s events a second until the end',
@@ -22,6 +32,9 @@ it.each([20, 100_000, Number.POSITIVE_INFINITY])(
     await feed({ generator, sink, rate, signal: stop.signal })
     expect(sends).toBe(4)
     expect(sent).toBe(generator.counts.events)
+    // Who wants as many as go is not held up.
+    const most = Math.max(...waits.ms.splice(0))
+    expect(most).toBe(rate === Number.POSITIVE_INFINITY ? 0 : 50)
   },
 )
 

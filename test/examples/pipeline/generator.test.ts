@@ -23,6 +23,21 @@ it('gives the same bytes for a seed, in whatever portions they are taken', () =>
   expect(digest({ seed: 4 }, [3000])).not.toBe(digest({ seed: 5 }, [3000]))
 })
 
+it('gives the same events at other times, but for the times and which videos are viral', () => {
+  const events = (stepMs: number): string[] => {
+    const generator = new EventGenerator({ seed: 4, viralEveryMs: 100, viralForMs: 150 })
+    return Array.from({ length: 2000 }, (_, i) => {
+      const [record] = generator.take(1, NOW + Math.floor(i * stepMs))
+      // The parts that are cut off or broken are where the lengths say.
+      return Buffer.from(record?.value ?? '').toString()
+    }).map((text) => /"event_id":"[^"]*","event_type":"[^"]*"/.exec(text)?.[0] ?? '')
+  }
+  const slow = events(1)
+  const fast = events(0.1)
+  expect(slow.filter((text) => text !== '').length).toBeGreaterThan(1900)
+  expect(slow.filter((text, i) => text !== fast[i]).length).toBeLessThan(5)
+})
+
 it('keeps to the shares of late, repeated and broken events', () => {
   const generator = new EventGenerator({
     seed: 1,

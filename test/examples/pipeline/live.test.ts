@@ -93,6 +93,30 @@ describe('runLive', () => {
     expect(first.rows + second.rows).toBe(records)
   })
 
+  it('takes what was sent before its end, also where the next batch is far away', async () => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    const trigger = { intervalMs: 3_600_000 }
+    const result = await runLive(liveOptions(lake, topic, { forMs: 500, trigger }))
+    const records = topic.partitions.reduce((sum, { length }) => sum + length, 0)
+    expect(result).toMatchObject({ sent: records, rows: records, batches: 1, unread: 0 })
+    expect(result.folded.folded).toBeGreaterThan(0)
+    expect(result.checks.filter(({ problems }) => problems.length > 0)).toEqual([])
+  })
+
+  it('says how much is unread where it was ended before that', async () => {
+    const lake = await memoryLake()
+    const topic = new MemoryTopic(2)
+    const stop = new AbortController()
+    const trigger = { intervalMs: 3_600_000 }
+    const change = { forMs: 60_000, trigger, signal: stop.signal }
+    const running = runLive(liveOptions(lake, topic, change))
+    const sent = (): number => topic.partitions.reduce((sum, { length }) => sum + length, 0)
+    while (sent() < 400) await systemRuntime.sleep(20)
+    stop.abort()
+    expect(await running).toMatchObject({ rows: 0, unread: sent() })
+  })
+
   it('ends when it is asked to, with the batch under way', async () => {
     const lake = await memoryLake()
     const stop = new AbortController()
@@ -250,7 +274,21 @@ describe('checkPipeline finds', () => {
     await table.deleteWhere({ source_partition: 1, source_offset: 17 })
     const problems = await problemsOf(lake)
     expect(problems['every offset once in Bronze']).toEqual([
+      expect.stringMatching(
+        /^snapshot \d+ has changed what was taken in: it is of (delete|overwrite)$/,
+      ),
       'offset 17 of content_events/1 is missing',
+    ])
+  })
+
+  it('the first records that are missing, also without the snapshot that took them away', async () => {
+    const { lake } = await filled()
+    const table = await lake.table(BRONZE)
+    await table.deleteWhere({ source_offset: { lt: 5 } })
+    const deleted = /^snapshot \d+ has changed what was taken in/
+    expect((await problemsOf(lake))['every offset once in Bronze']).toEqual([
+      expect.stringMatching(deleted),
+      'the stream has taken in 2000 offsets, of which 1990 are covered',
     ])
   })
 

@@ -57,7 +57,7 @@ export class MemoryTopic implements EventSink, StreamSource {
         return take()
       },
       nextOffsets: () =>
-        Position.of(next.map((offset, partition) => ({ topic: TOPIC, partition, offset }))),
+        Position.of(next.map((offset, partition) => ({ topic: this.#topic, partition, offset }))),
       endOffsets: () =>
         Promise.resolve(
           Position.of(

@@ -212,7 +212,7 @@ describe('npm start', () => {
       run.kill('SIGINT')
       expect(await run.ended, run.output).toBe(0)
       expect(run.output).toContain('nothing committed yet')
-      expect(run.output).toMatch(/The [1-9][\d,]* events that were sent/)
+      expect(run.output).toMatch(/[1-9][\d,]* records of the topic are unread/)
       expect(run.output).toContain(
         flags.length === 0 ? 'go with the log of this run' : 'the next run on this lake goes on',
       )
