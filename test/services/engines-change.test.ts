@@ -150,100 +150,109 @@ async function deletesInPlace(table: Table): Promise<{ vectors: number; position
   }
 }
 
-for (const setting of SETTINGS) {
+describe('floe’s rows and row ids are the engine’s after every statement', () => {
+  for (const engine of ['spark', 'trino'] as const) {
+    // Each engine has one statement at a time; one waits while the other works.
+    const suite = ENGINES.includes(engine) ? describe.concurrent : describe.skip
+    suite(engine, () => {
+      for (const setting of SETTINGS.filter((each) => each.engine === engine)) {
+        const { mode, formatVersion, partitioned } = setting
+        const title = `v${formatVersion}, ${mode}, ${partitioned ? 'partitioned' : 'unpartitioned'}`
+        it.sequential(title, () => followChanges(setting), 300_000)
+      }
+    })
+  }
+})
+
+async function followChanges(setting: Setting): Promise<void> {
   const { engine, mode, formatVersion, partitioned } = setting
-  const title = `${engine}, v${formatVersion}, ${mode}, ${partitioned ? 'partitioned' : 'unpartitioned'}`
-  describe.runIf(ENGINES.includes(engine))(title, () => {
-    it('floe’s rows and row ids are the engine’s after every statement', async () => {
-      const foreign = await createForeign(
-        engine,
-        `t${formatVersion}_${mode === 'merge-on-read' ? 'mor' : 'cow'}_${partitioned ? 'p' : 'u'}`,
-        {
-          formatVersion,
-          partitioned,
-          properties: Object.fromEntries(
-            ['delete', 'update', 'merge'].map((verb) => [`write.${verb}.mode`, mode]),
-          ),
-        },
+  const foreign = await createForeign(
+    engine,
+    `t${formatVersion}_${mode === 'merge-on-read' ? 'mor' : 'cow'}_${partitioned ? 'p' : 'u'}`,
+    {
+      formatVersion,
+      partitioned,
+      properties: Object.fromEntries(
+        ['delete', 'update', 'merge'].map((verb) => [`write.${verb}.mode`, mode]),
+      ),
+    },
+  )
+  let model: readonly ModelRow[] = []
+  const history: { readonly snapshotId: bigint; readonly model: readonly ModelRow[] }[] = []
+  let seen = { vectors: 0, positions: 0 }
+  let metadata = ''
+  for (const step of STEPS) {
+    await foreign.run(step.sql(foreign))
+    model = step.apply(model)
+    metadata = await foreign.metadata()
+    const table = await openTable(metadata)
+    try {
+      const rows = await table.scan().toArray({ form: 'json' })
+      const expected = canonicalModel(model)
+      const floe = rowsFromFloe(rows, table.schema.fields)
+      expect(compareRows(expected, floe), `floe after ${step.name}`).toBeNull()
+      const own = await foreign.rows()
+      expect(compareRows(own, floe), `${engine} after ${step.name}`).toBeNull()
+      expect(await table.scan().count(), step.name).toBe(model.length)
+      const some = await table
+        .scan({ where: { n: { gt: 100 }, region: 'eu' }, select: ['id'] })
+        .toArray()
+      const wanted = model.filter((row) => row.n > 100 && row.region === 'eu')
+      expect(some.map((row) => Number(row['id'])).sort(), step.name).toEqual(
+        wanted.map((row) => row.id).sort(),
       )
-      let model: readonly ModelRow[] = []
-      const history: { readonly snapshotId: bigint; readonly model: readonly ModelRow[] }[] = []
-      let seen = { vectors: 0, positions: 0 }
-      let metadata = ''
-      for (const step of STEPS) {
-        await foreign.run(step.sql(foreign))
-        model = step.apply(model)
-        metadata = await foreign.metadata()
-        const table = await openTable(metadata)
-        try {
-          const rows = await table.scan().toArray({ form: 'json' })
-          const expected = canonicalModel(model)
-          const floe = rowsFromFloe(rows, table.schema.fields)
-          expect(compareRows(expected, floe), `floe after ${step.name}`).toBeNull()
-          const own = await foreign.rows()
-          expect(compareRows(own, floe), `${engine} after ${step.name}`).toBeNull()
-          expect(await table.scan().count(), step.name).toBe(model.length)
-          const some = await table
-            .scan({ where: { n: { gt: 100 }, region: 'eu' }, select: ['id'] })
-            .toArray()
-          const wanted = model.filter((row) => row.n > 100 && row.region === 'eu')
-          expect(some.map((row) => Number(row['id'])).sort(), step.name).toEqual(
-            wanted.map((row) => row.id).sort(),
-          )
-          if (formatVersion === 3) {
-            const ids = await floeRowIds(table)
-            for (const other of ENGINES) {
-              // Engines are slow: the others look at the end alone.
-              if (LINEAGE_COLUMNS[other] === undefined) continue
-              if (other !== engine && step !== STEPS.at(-1)) continue
-              const theirs = await engineRowIds(other, metadata)
-              expect(compareRows(theirs, ids), `ids of ${other} after ${step.name}`).toBeNull()
-            }
-          }
-          expect((await table.fsck({ data: 'all' })).problems, step.name).toEqual([])
-          const now = await deletesInPlace(table)
-          seen = {
-            vectors: Math.max(seen.vectors, now.vectors),
-            positions: Math.max(seen.positions, now.positions),
-          }
-          const { currentSnapshot } = table
-          if (currentSnapshot !== undefined)
-            history.push({ snapshotId: currentSnapshot.snapshotId, model })
-        } finally {
-          await table.close()
+      if (formatVersion === 3) {
+        const ids = await floeRowIds(table)
+        for (const other of ENGINES) {
+          // Engines are slow: the others look at the end alone.
+          if (LINEAGE_COLUMNS[other] === undefined) continue
+          if (other !== engine && step !== STEPS.at(-1)) continue
+          const theirs = await engineRowIds(other, metadata)
+          expect(compareRows(theirs, ids), `ids of ${other} after ${step.name}`).toBeNull()
         }
       }
-      // The statements did what this test is about.
-      expect(seen.vectors > 0).toBe(mode === 'merge-on-read' && formatVersion === 3)
-      expect(seen.positions > 0).toBe(mode === 'merge-on-read' && formatVersion === 2)
-      const table = await openTable(metadata)
-      try {
-        for (const { snapshotId, model: then } of history) {
-          const rows = await table.scan({ snapshotId }).toArray({ form: 'json' })
-          const floe = rowsFromFloe(rows, table.schema.fields)
-          expect(compareRows(canonicalModel(then), floe), `snapshot ${snapshotId}`).toBeNull()
-        }
-      } finally {
-        await table.close()
+      expect((await table.fsck({ data: 'all' })).problems, step.name).toEqual([])
+      const now = await deletesInPlace(table)
+      seen = {
+        vectors: Math.max(seen.vectors, now.vectors),
+        positions: Math.max(seen.positions, now.positions),
       }
-      const cells: Record<string, string> = {
-        floe: formatVersion === 3 ? 'yes, row ids too' : 'yes',
-      }
-      measured.push({ feature: featureOf(setting), formatVersion, cells })
-      // And the other engines see the same.
-      for (const other of ENGINES) {
-        const limit = LIMITS.find((l) => l.reader === other && l.of(setting))
-        if (limit !== undefined) {
-          cells[other] = `no: ${limit.why}`
-          await expect(read(other, { metadata }), other).rejects.toThrow(limit.error)
-          continue
-        }
-        const rows = await read(other, { metadata })
-        expect(compareRows(canonicalModel(model), rows), other).toBeNull()
-        cells[other] = 'yes'
-      }
-    }, 300_000)
-  })
+      const { currentSnapshot } = table
+      if (currentSnapshot !== undefined)
+        history.push({ snapshotId: currentSnapshot.snapshotId, model })
+    } finally {
+      await table.close()
+    }
+  }
+  // The statements did what this test is about.
+  expect(seen.vectors > 0).toBe(mode === 'merge-on-read' && formatVersion === 3)
+  expect(seen.positions > 0).toBe(mode === 'merge-on-read' && formatVersion === 2)
+  const table = await openTable(metadata)
+  try {
+    for (const { snapshotId, model: then } of history) {
+      const rows = await table.scan({ snapshotId }).toArray({ form: 'json' })
+      const floe = rowsFromFloe(rows, table.schema.fields)
+      expect(compareRows(canonicalModel(then), floe), `snapshot ${snapshotId}`).toBeNull()
+    }
+  } finally {
+    await table.close()
+  }
+  const cells: Record<string, string> = {
+    floe: formatVersion === 3 ? 'yes, row ids too' : 'yes',
+  }
+  measured.push({ feature: featureOf(setting), formatVersion, cells })
+  // And the other engines see the same.
+  for (const other of ENGINES) {
+    const limit = LIMITS.find((l) => l.reader === other && l.of(setting))
+    if (limit !== undefined) {
+      cells[other] = `no: ${limit.why}`
+      await expect(read(other, { metadata }), other).rejects.toThrow(limit.error)
+      continue
+    }
+    const rows = await read(other, { metadata })
+    expect(compareRows(canonicalModel(model), rows), other).toBeNull()
+    cells[other] = 'yes'
+  }
 }
 
 describe('docs/compatibility.md', () => {

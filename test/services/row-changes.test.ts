@@ -97,16 +97,17 @@ for (const [p, place] of CHANGE_PLACES.entries()) {
             if (currentSnapshot !== undefined) history.push([currentSnapshot.snapshotId, expected])
             const ids = await floeRowIds(table)
             if (formatVersion === 3) before = checkLineage(table, before, expected, ids, step.name)
-            for (const engine of ENGINES) {
+            const look = async (engine: EngineName): Promise<void> => {
               const difference = await place
                 .read(engine, { metadata })
                 .then((rows) => compareRows(expected, rows), String)
               if (difference !== null) fail(engine, `after ${step.name}: ${difference}`)
-              if (formatVersion === 2 || LINEAGE_COLUMNS[engine] === undefined) continue
+              if (formatVersion === 2 || LINEAGE_COLUMNS[engine] === undefined) return
               const theirs = await engineRowIds(engine, metadata, place.read)
               const other = compareRows(theirs, ids)
               if (other !== null) fail(engine, `row ids after ${step.name}: ${other}`)
             }
+            await Promise.all(ENGINES.map(look))
           }
           // Older snapshots are what they were.
           for (const [snapshotId, expected] of history) {
@@ -114,12 +115,13 @@ for (const [p, place] of CHANGE_PLACES.entries()) {
             expect(compareRows(expected, rowsFromFloe(rows, table.schema.fields))).toBeNull()
           }
           const middle = history[history.length >> 1]
-          for (const engine of middle === undefined ? [] : ENGINES) {
+          const lookBack = async (engine: EngineName): Promise<void> => {
             const [snapshotId, expected] = middle as [bigint, CanonicalRow[]]
             const request = { metadata: table.metadataLocation, snapshotId }
             const difference = compareRows(expected, await place.read(engine, request))
             if (difference !== null) fail(engine, `at ${snapshotId}: ${difference}`)
           }
+          if (middle !== undefined) await Promise.all(ENGINES.map(lookBack))
           const cell = (engine: EngineName): string => {
             if (failed.has(engine)) return 'FAILS'
             const ids = formatVersion === 3 && LINEAGE_COLUMNS[engine] !== undefined
