@@ -89,7 +89,7 @@ describe('floe', () => {
       ['serve', '/a', '--prot', '1'],
       ['serve', '/a', '--s3-region', 'x'],
       ['serve', '/a', '--vend-credentials'],
-      ['serve', '/a/../b'],
+      ['serve', 'file:///a/../b'],
       ['serve', 's3://bucket/lake', '--s3-endpoint', 'ftp://x'],
     ]) {
       const { code, out, err } = await floe(args)
