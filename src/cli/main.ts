@@ -11,7 +11,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 // Whoever read the output has gone: the work goes on.
-process.stdout.on('error', () => undefined)
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
 
 process.exitCode = await run(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),

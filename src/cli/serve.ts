@@ -76,6 +76,10 @@ async function serve(args: readonly string[], context: CommandContext): Promise<
     await aborted(context.signal)
     await server.close()
     return EXIT.ok
+  } catch (error) {
+    // Told to end before it listened.
+    if (context.signal.aborted && isFloeError(error, 'ABORTED')) return EXIT.ok
+    throw error
   } finally {
     await lake.close()
   }

@@ -247,6 +247,41 @@ describe('floe serve', () => {
     expect(await ended).toBe(0)
   })
 
+  it('as a program: goes on when the readers of its output have gone', async () => {
+    const lake = await localLake()
+    await lake.createTable('shop.orders', schema({ id: t.long() }))
+    const location = await lake.metadataLocation('shop.orders')
+    const child = spawn(process.execPath, [MAIN, 'serve', lake.location, '--port', '0'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = new Promise((resolve) => child.on('close', (...end) => resolve(end)))
+    const url = await printedUrl(child)
+    child.stdout.destroy()
+    child.stderr.destroy()
+    writeFileSync(fileURLToPath(location), '{')
+    // Each failure is told on stderr.
+    for (let i = 0; i < 3; i++) {
+      expect((await fetch(`${url}/v1/namespaces/shop/tables/orders`)).status).toBe(500)
+    }
+    expect((await fetch(`${url}/v1/config`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('told to end while it starts, ends as at any other time', async () => {
+    const { location } = await localLake()
+    let err = ''
+    const code = await run(['serve', location, '--port', '0'], {
+      out: () => undefined,
+      err: (text) => {
+        err += text
+      },
+      env: {},
+      signal: AbortSignal.abort(),
+    })
+    expect([code, err]).toEqual([0, ''])
+  })
+
   it('at a second Ctrl-C ends without waiting', async () => {
     const lake = await localLake()
     const child = spawn(process.execPath, [MAIN, 'serve', lake.location, '--port', '0'], {
