@@ -63,8 +63,15 @@ export function ask(server: CatalogServer, path: string, options: AskOptions = {
   })
 }
 
-/** Sends bytes that need not be HTTP, and gives all that comes back until the server closes. */
-export function raw(server: CatalogServer, text: string): Promise<string> {
+/**
+ * Sends bytes that need not be HTTP, and gives all that comes back until the server closes.
+ * @param later milliseconds, and what is sent after them.
+ */
+export function raw(
+  server: CatalogServer,
+  text: string,
+  later?: readonly [number, string],
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(server.port, server.host)
     let out = ''
@@ -73,6 +80,38 @@ export function raw(server: CatalogServer, text: string): Promise<string> {
     })
     socket.on('error', reject)
     socket.on('close', () => resolve(out))
+    socket.write(text)
+    if (later !== undefined) setTimeout(() => socket.write(later[1]), later[0])
+  })
+}
+
+/**
+ * Sends a text, never closes its end, and sends a byte now and then, so that no idle time-out sees it.
+ * @param options `reading` false leaves all that comes unread. @returns what came until the server ended the connection
+ */
+export function clinging(
+  server: CatalogServer,
+  text: string,
+  options: { readonly byte?: string; readonly reading?: boolean } = {},
+): Promise<string> {
+  const { byte = 'x', reading = true } = options
+  return new Promise((resolve) => {
+    const socket = connect({ port: server.port, host: server.host, allowHalfOpen: true })
+    let out = ''
+    if (reading) {
+      socket.on('data', (piece) => {
+        out += piece.toString()
+      })
+    }
+    const drip = setInterval(() => socket.write(byte), 20)
+    const onEnded = (): void => {
+      clearInterval(drip)
+      socket.destroy()
+      resolve(out)
+    }
+    // The end of a connection that was destroyed is seen by the next byte alone.
+    socket.on('error', onEnded)
+    socket.on('close', onEnded)
     socket.write(text)
   })
 }

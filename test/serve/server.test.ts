@@ -8,7 +8,7 @@ import { isServedHostHeader } from '../../src/serve/rest-catalog/host-guard.ts'
 import type { ServedLake } from '../../src/serve/rest-catalog/options.ts'
 import { rejectionOf } from '../support/expect-error.ts'
 import { memoryLake } from '../support/lakes.ts'
-import { ask, raw, refusal, served } from './served.ts'
+import { ask, clinging, raw, refusal, served } from './served.ts'
 
 const ORDERS = schema({ id: t.long(), item: t.optional(t.string()) })
 const LOAD = '/v1/namespaces/shop/tables/orders'
@@ -184,6 +184,32 @@ describe('refusals', () => {
     expect(told).toHaveLength(3)
   })
 
+  it('at the deadline are told to the operator, and so is how it ends in the store then', async () => {
+    const lake = await shop()
+    const told: [string, string][] = []
+    let fail: (error: Error) => void = () => undefined
+    const server = await served({
+      lake: changed(lake, {
+        metadataLocation: () => new Promise((_, reject) => (fail = reject)),
+      }),
+      requestTimeoutMs: 50,
+      onError: (error, request) => told.push([String(error), request]),
+    })
+    const reply = await ask(server, LOAD)
+    expect(refusal(reply)).toEqual([503, 'ServiceUnavailableException'])
+    expect(reply.headers['retry-after']).toBe('1')
+    const atDeadline = [expect.stringContaining('no answer within 50 ms'), `GET ${LOAD}`]
+    expect(told).toEqual([atDeadline])
+    fail(new Error('connection reset by store'))
+    await new Promise(setImmediate)
+    expect(told).toEqual([atDeadline, ['Error: connection reset by store', `GET ${LOAD}`]])
+    // What only tells the client something is no failure.
+    expect((await ask(server, LOAD)).status).toBe(503)
+    fail(new FloeError('NO_SUCH_TABLE', 'gone'))
+    await new Promise(setImmediate)
+    expect(told).toHaveLength(3)
+  })
+
   it('are answered though the operator cannot be told', async () => {
     const lake = await shop()
     const server = await served({
@@ -193,6 +219,14 @@ describe('refusals', () => {
       },
     })
     expect(refusal(await ask(server, LOAD))).toEqual([500, 'InternalServerError'])
+    // The compiler lets async functions pass; a rejection that nobody takes ends the process, and this test.
+    const later = await served({
+      lake: changed(lake, { metadataLocation: () => Promise.reject(new Error('inside')) }),
+      onError: (async () => {
+        throw new Error('no log')
+      }) as () => void,
+    })
+    expect(refusal(await ask(later, LOAD))).toEqual([500, 'InternalServerError'])
   })
 })
 
@@ -246,16 +280,26 @@ describe('reports', () => {
   })
 
   it('are taken though their reader fails', async () => {
-    const told: unknown[] = []
-    const server = await served({
-      lake: await shop(),
-      onReport: () => {
+    for (const onReport of [
+      () => {
         throw new Error('reader')
       },
-      onError: (error) => told.push(error),
-    })
-    expect((await ask(server, `${LOAD}/metrics`, post(JSON.stringify(scan)))).status).toBe(204)
-    expect(told).toHaveLength(1)
+      async () => {
+        throw new Error('reader')
+      },
+    ]) {
+      const told: string[] = []
+      const server = await served({
+        lake: await shop(),
+        onReport: onReport as () => void,
+        onError: (error, request) => {
+          told.push(`${request}: ${String(error)}`)
+          throw error
+        },
+      })
+      expect((await ask(server, `${LOAD}/metrics`, post(JSON.stringify(scan)))).status).toBe(204)
+      expect(told).toEqual(['onReport of shop.orders: Error: reader'])
+    }
   })
 })
 
@@ -290,7 +334,81 @@ describe('limits', () => {
     const server = await served({ lake: await shop(), requestTimeoutMs: 200 })
     expect(await raw(server, 'GET /v1/config HTTP/1.1\r\nHost: loc')).toMatch(/^HTTP\/1\.1 408 /)
     const half = `POST ${LOAD}/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`
-    expect(await raw(server, half)).toMatch(/^HTTP\/1\.1 (408|503|400) /)
+    expect(await raw(server, half)).toMatch(/^HTTP\/1\.1 408 .*"code":408/s)
+  })
+
+  it('do not count the time that a body takes to come as the time of its answer', async () => {
+    const lake = await shop()
+    const server = await served({
+      lake: changed(lake, {
+        metadataLocation: async (name) => {
+          await new Promise((resolve) => setTimeout(resolve, 1000))
+          return lake.metadataLocation(name)
+        },
+      }),
+      requestTimeoutMs: 1800,
+    })
+    const head = `POST ${LOAD}/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n`
+    const out = raw(server, `${head}Content-Length: 2\r\n\r\n{`, [1000, '}'])
+    expect(await out).toMatch(/^HTTP\/1\.1 400 .*Not a metrics report/s)
+  })
+
+  it('end connections that do not close, by whatever they were refused', async () => {
+    const server = await served({
+      lake: await shop(),
+      requestTimeoutMs: 200,
+      maxHeaderBytes: 2000,
+      maxBodyBytes: 1000,
+    })
+    const post = `POST ${LOAD}/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`
+    for (const [text, status] of [
+      ['GET /v1/config HTTP/1.1\r\nX: ', 408],
+      [`${post}Content-Length: 1000\r\n\r\n`, 408],
+      [`${post}Content-Length: 1001\r\n\r\n`, 413],
+      [`GET /v1/config HTTP/1.1\r\nX: ${'x'.repeat(3000)}`, 431],
+      ['nonsense\r\n\r\n', 400],
+      // A refusal that leaves the rest of the body to be read and thrown away.
+      ['POST /v1/namespaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n', 406],
+      ['GET /v1/config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n', 200],
+    ] as const) {
+      expect(await clinging(server, text), text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    }
+  })
+
+  it('bound the time that a client takes to read its answer', async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `n.${'x'.repeat(100)}${i}`)
+    const server = await served({
+      lake: changed(await shop(), {
+        listNamespaces: async () => ['n'],
+        listTables: async () => names,
+      }),
+      requestTimeoutMs: 100,
+    })
+    const get = 'GET /v1/namespaces/n/tables HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    await clinging(server, get, { byte: '\r\n', reading: false })
+    // One that reads gets it whole.
+    const reply = await ask(server, '/v1/namespaces/n/tables')
+    expect(reply.text.length).toBe(Number(reply.headers['content-length']))
+  })
+
+  it('bound the requests that a connection sends without waiting for answers', async () => {
+    let calls = 0
+    const server = await served({
+      lake: changed(await shop(), {
+        listNamespaces: () => {
+          calls += 1
+          return new Promise(() => undefined)
+        },
+      }),
+      closeTimeoutMs: 50,
+    })
+    const get = 'GET /v1/namespaces HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    expect(await clinging(server, get.repeat(200))).toBe('')
+    expect(calls).toBe(16)
+    // As many in turn are fine.
+    const config = 'GET /v1/config HTTP/1.1\r\nHost: localhost\r\n'
+    const all = `${`${config}\r\n`.repeat(15)}${config}Connection: close\r\n\r\n`
+    expect((await raw(server, all)).match(/HTTP\/1\.1 200/g)).toHaveLength(16)
   })
 
   it('bound the time that an answer takes', async () => {
@@ -298,6 +416,7 @@ describe('limits', () => {
     const server = await served({
       lake: changed(lake, { metadataLocation: () => new Promise(() => undefined) }),
       requestTimeoutMs: 50,
+      onError: () => undefined,
     })
     expect(refusal(await ask(server, LOAD))).toEqual([503, 'ServiceUnavailableException'])
   })
@@ -387,6 +506,9 @@ describe('starting and closing', () => {
       { lake: {} },
       { maxConnections: 0 },
       { requestTimeoutMs: -1 },
+      // Timers take no longer ones: they would fire at once.
+      { requestTimeoutMs: 2 ** 31 },
+      { closeTimeoutMs: 24 * 3_600_000 + 1 },
       { s3: { region: 'x' } },
       { vendedCredentials: keys },
       { lake: s3Lake, s3: { regoin: 'x' } },

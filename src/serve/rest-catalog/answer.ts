@@ -7,8 +7,8 @@ export interface RestRequest {
   readonly query: URLSearchParams
   /** A header's value, undefined if it was not sent. */
   header(name: string): string | undefined
-  /** The whole body. @throws RestError 413 beyond the limit */
-  body(): Promise<Uint8Array>
+  /** The whole body of a POST; empty for other methods, where it means nothing (RFC 9110 §9.3.1). */
+  readonly body: Uint8Array
 }
 
 export interface Answer {

@@ -1,17 +1,23 @@
 /** From a request's method, target and headers to its answer: everything but the connection. */
+import { FloeError } from '../../core/errors.ts'
 import { jsonObject } from '../../core/json.ts'
 import { type Answer, jsonAnswer, type RestRequest } from './answer.ts'
 import { isServedHostHeader } from './host-guard.ts'
 import type { ResolvedServeOptions } from './options.ts'
 import { badRequest, RestError, restErrorOf } from './rest-error.ts'
 import { findRoute, type Route, routesOf } from './routes.ts'
+import { tellOperator } from './tell-operator.ts'
 
 /** A request as it came, its path not yet looked at. */
-export interface IncomingRequest extends Pick<RestRequest, 'header' | 'body'> {
+export interface IncomingRequest extends Pick<RestRequest, 'header'> {
   readonly method: string
   /** Path and query. */
   readonly target: string
+  /** The whole body. @throws RestError 413 or 408 beyond the limits */
+  body(): Promise<Uint8Array>
 }
+
+const NO_BODY = new Uint8Array()
 
 export class Dispatcher {
   readonly #options: ResolvedServeOptions
@@ -31,7 +37,8 @@ export class Dispatcher {
       return await this.#handle(request)
     } catch (error) {
       const refusal = restErrorOf(error)
-      if (refusal !== error) this.#tellOperator(error, request)
+      // What refuses is for the client.
+      if (refusal !== error) this.#tell(error, request)
       return errorAnswer(refusal)
     }
   }
@@ -64,21 +71,20 @@ export class Dispatcher {
       route.handlers.get(method) ?? (method === 'HEAD' ? route.handlers.get('GET') : undefined)
     if (handler === undefined) throw methodNotAllowed(route)
     const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
-    return this.#withDeadline(
-      handler({ variables, query, header: request.header, body: request.body }),
-    )
+    // Before the deadline of the answer begins: a slow client is not a slow server.
+    const body = method === 'POST' ? await request.body() : NO_BODY
+    return this.#withDeadline(handler({ variables, query, header: request.header, body }), request)
   }
 
-  #tellOperator(error: unknown, { method, target }: IncomingRequest): void {
-    try {
-      this.#options.onError?.(error, `${method} ${target.slice(0, 1000)}`)
-    } catch {
-      // There is nobody left to tell, and the client still waits for its answer.
-    }
+  #tell(error: unknown, { method, target }: IncomingRequest): void {
+    tellOperator(this.#options, error, `${method} ${target.slice(0, 1000)}`)
   }
 
-  /** The work goes on, as stores have time-outs of their own, but nobody waits for it any more. */
-  async #withDeadline(work: Promise<Answer>): Promise<Answer> {
+  /**
+   * The work goes on, as stores have time-outs of their own, but nobody waits for it any more. How it fails is told
+   * nevertheless: that says why it took so long.
+   */
+  async #withDeadline(work: Promise<Answer>, request: IncomingRequest): Promise<Answer> {
     const { runtime, requestTimeoutMs } = this.#options
     const done = new AbortController()
     const late = runtime.sleep(requestTimeoutMs, done.signal).then(
@@ -88,12 +94,12 @@ export class Dispatcher {
     try {
       const answer = await Promise.race([work, late])
       if (answer !== true) return answer as Answer
-      work.catch(() => undefined)
-      throw new RestError(
-        503,
-        'ServiceUnavailableException',
-        `The answer took longer than ${requestTimeoutMs} ms. Try again`,
-        { 'Retry-After': '1' },
+      work.catch((error: unknown) => {
+        if (restErrorOf(error) !== error) this.#tell(error, request)
+      })
+      throw new FloeError(
+        'STORE_UNAVAILABLE',
+        `The lake gave no answer within ${requestTimeoutMs} ms, so the client was told to try again`,
       )
     } finally {
       done.abort()

@@ -44,15 +44,21 @@ export interface ServeCatalogOptions {
    * interface. Default: none; the keys of the lake itself are never handed out.
    */
   readonly vendedCredentials?: VendedCredentials | undefined
-  /** Called for each report of a scan or commit that an engine sends. Default: they are dropped. */
+  /** Called for each report of a scan or commit that an engine sends, not waited for. Default: they are dropped. */
   readonly onReport?: ((report: MetricsReport) => void) | undefined
-  /** Called for what a client is only told as 500 or 503, and for what `onReport` throws. Default: nowhere. */
+  /**
+   * Called for what a client is only told as 500 or 503, and for what `onReport` throws. Where an answer was not there in
+   * time it is called at the deadline, and again if what was waited for fails later. Default: nowhere.
+   */
   readonly onError?: ((error: unknown, request: string) => void) | undefined
   /** Closes the server, as `close()` does. */
   readonly signal?: AbortSignal | undefined
-  /** Longest time for a request to come in whole, and again for its answer, in milliseconds. Default 30 000. */
+  /**
+   * Longest time for a request to come in whole, again for its answer, and again for each begun MiB of the answer, and
+   * once more, to be taken, in milliseconds. Default 30 000, at most 24 hours.
+   */
   readonly requestTimeoutMs?: number | undefined
-  /** How long `close()` waits for requests under way, in milliseconds. Default 5 000. */
+  /** How long `close()` waits for requests under way, in milliseconds. Default 5 000, at most 24 hours. */
   readonly closeTimeoutMs?: number | undefined
   /** Connections at once; more are closed at once. Default 256. */
   readonly maxConnections?: number | undefined
@@ -80,6 +86,7 @@ export interface ResolvedServeOptions extends ServeCatalogOptions {
 
 const KIB = 1024
 const MIB = 1024 * KIB
+const MAX_DURATION_MS = 24 * 3_600_000
 
 const NAMES: ReadonlySet<string> = new Set([
   'lake',
@@ -122,8 +129,8 @@ export function resolveServeOptions(options: ServeCatalogOptions): ResolvedServe
     ...options,
     host,
     port,
-    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 30_000),
-    closeTimeoutMs: positive('closeTimeoutMs', options.closeTimeoutMs ?? 5_000),
+    requestTimeoutMs: duration('requestTimeoutMs', options.requestTimeoutMs ?? 30_000),
+    closeTimeoutMs: duration('closeTimeoutMs', options.closeTimeoutMs ?? 5_000),
     maxConnections: positive('maxConnections', options.maxConnections ?? 256),
     maxHeaderBytes: positive('maxHeaderBytes', options.maxHeaderBytes ?? 16 * KIB),
     maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? MIB),
@@ -173,6 +180,12 @@ function checkNames(given: object, known: ReadonlySet<string>, prefix: string): 
 function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value
   throw bad(name, `must be a positive integer, not ${String(value)}`)
+}
+
+/** Timers fire at once where they are given more than 2^31 ms, and some here run for several of these. */
+function duration(name: string, ms: number): number {
+  if (positive(name, ms) <= MAX_DURATION_MS) return ms
+  throw bad(name, `must be at most 24 hours, not ${ms} ms`)
 }
 
 function bad(name: string, why: string): FloeError {

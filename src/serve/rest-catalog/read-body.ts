@@ -1,9 +1,38 @@
-/** Reads the body of a request, bounded. */
+/** Reads the body of a request, bounded in bytes and time. */
 import type { IncomingMessage } from 'node:http'
+import type { Runtime } from '../../core/runtime.ts'
 import { badRequest, RestError } from './rest-error.ts'
 
-/** @throws RestError 413 as soon as more than `maxBytes` are declared or come; 400 if the client goes away */
-export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+export interface BodyLimits {
+  readonly runtime: Runtime
+  readonly maxBodyBytes: number
+  /** For the whole body, in milliseconds. */
+  readonly requestTimeoutMs: number
+}
+
+/**
+ * @throws RestError 413 as soon as more than `maxBodyBytes` are declared or come; 408 if it takes longer than
+ * `requestTimeoutMs`; 400 if the client goes away
+ */
+export async function readBody(message: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+  const done = new AbortController()
+  const late = limits.runtime.sleep(limits.requestTimeoutMs, done.signal).then(
+    () => undefined,
+    () => undefined,
+  )
+  // Left alone when it is late, it ends with the connection.
+  const read = readPieces(message, limits.maxBodyBytes)
+  try {
+    const body = await Promise.race([read, late])
+    if (body !== undefined) return body
+    read.catch(() => undefined)
+    throw tooSlow()
+  } finally {
+    done.abort()
+  }
+}
+
+async function readPieces(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   if (declaredBytes(message) > maxBytes) throw tooLarge(maxBytes)
   const pieces: Buffer[] = []
   let length = 0
@@ -37,4 +66,11 @@ function tooLarge(maxBytes: number): RestError {
     'BadRequestException',
     `The body is larger than this server takes: ${maxBytes} bytes`,
   )
+}
+
+function tooSlow(): RestError {
+  // What would still come of the body is no next request.
+  return new RestError(408, 'BadRequestException', 'The request did not come in time', {
+    Connection: 'close',
+  })
 }

@@ -3,10 +3,10 @@
  * others write them. Iceberg REST Catalog API; what of it is served: docs/serve.md.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { AddressInfo, Socket } from 'node:net'
 import { abortedError, FloeError } from '../../core/errors.ts'
-import { Dispatcher, errorAnswer } from './dispatch.ts'
+import { ConnectionDeadlines } from './connection-deadlines.ts'
+import { Dispatcher } from './dispatch.ts'
 import { isLoopbackHost } from './host-guard.ts'
 import {
   type ResolvedServeOptions,
@@ -14,7 +14,8 @@ import {
   type ServeCatalogOptions,
 } from './options.ts'
 import { hasLongBody, readBody } from './read-body.ts'
-import { badRequest, RestError } from './rest-error.ts'
+import { refuseConnection } from './refuse-connection.ts'
+import { tellOperator } from './tell-operator.ts'
 
 /** A catalog that is being served. */
 export interface CatalogServer extends AsyncDisposable {
@@ -32,6 +33,10 @@ export interface CatalogServer extends AsyncDisposable {
 
 /** Idle connections are kept for so long, in milliseconds: engines ask again at their next query. */
 const KEEP_ALIVE_MS = 30_000
+/** Requests of one connection that are worked on at once. Engines send the next one after the answer. */
+const MAX_PIPELINED = 16
+/** An answer has the time of a request again for each of these begun, in bytes. */
+const BYTES_PER_TIMEOUT = 1024 * 1024
 
 /**
  * Serves a lake as an Iceberg REST catalog.
@@ -50,24 +55,31 @@ class HttpCatalogServer implements CatalogServer {
   readonly #options: ResolvedServeOptions
   #dispatcher: Dispatcher
   readonly #server: Server
+  readonly #deadlines: ConnectionDeadlines
+  /** Requests under way by connection. */
+  readonly #underWay = new WeakMap<Socket, number>()
   #closing: Promise<void> | undefined
   #address: AddressInfo | undefined
 
   constructor(options: ResolvedServeOptions) {
     this.#options = options
     this.#dispatcher = new Dispatcher(options, true)
+    const checkingMs = Math.min(1_000, options.requestTimeoutMs)
+    this.#deadlines = new ConnectionDeadlines(options.runtime, checkingMs)
     this.#server = createServer({
       maxHeaderSize: options.maxHeaderBytes,
       requestTimeout: options.requestTimeoutMs,
       headersTimeout: options.requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(1_000, options.requestTimeoutMs),
+      connectionsCheckingInterval: checkingMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
     })
     this.#server.maxConnections = options.maxConnections
-    // A client that stops reading its answer.
+    // A client that is silent while it is answered.
     this.#server.setTimeout(KEEP_ALIVE_MS + options.requestTimeoutMs * 2)
-    this.#server.on('request', (request, response) => void this.#respond(request, response))
-    this.#server.on('clientError', refuseUnreadable)
+    this.#server.on('request', (request, response) => void this.#serve(request, response))
+    this.#server.on('clientError', (error, socket) =>
+      refuseConnection(error, socket, this.#deadlines),
+    )
   }
 
   get url(): string {
@@ -94,7 +106,9 @@ class HttpCatalogServer implements CatalogServer {
     })
     this.#server.removeAllListeners('error')
     // Running out of handles when a connection comes: the connection is lost, the server is not.
-    this.#server.on('error', (error) => this.#options.onError?.(error, 'accepting a connection'))
+    this.#server.on('error', (error) =>
+      tellOperator(this.#options, error, 'accepting a connection'),
+    )
     this.#address = this.#server.address() as AddressInfo
     // A name can mean any address: what counts is where it listens. No request has been read yet.
     this.#dispatcher = new Dispatcher(this.#options, isLoopbackHost(this.host))
@@ -133,8 +147,30 @@ class HttpCatalogServer implements CatalogServer {
     await ended
   }
 
+  async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = message
+    // More requests of what a destroyed one had sent.
+    if (socket.destroyed) return
+    const underWay = this.#underWay.get(socket) ?? 0
+    if (underWay >= MAX_PIPELINED) {
+      // Else one connection could have any number of them read the store at once. Clients ask again for what they sent
+      // ahead and got no answer to (RFC 9112 §9.3.2).
+      socket.destroy()
+      return
+    }
+    this.#underWay.set(socket, underWay + 1)
+    try {
+      await this.#respond(message, response)
+    } catch (error) {
+      tellOperator(this.#options, error, `answering ${message.method ?? ''}`)
+      socket.destroy()
+    } finally {
+      this.#underWay.set(socket, (this.#underWay.get(socket) as number) - 1)
+    }
+  }
+
   async #respond(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { maxBodyBytes } = this.#options
+    const { maxBodyBytes, requestTimeoutMs } = this.#options
     const answer = await this.#dispatcher.answer({
       method: message.method ?? '',
       target: message.url ?? '',
@@ -142,7 +178,7 @@ class HttpCatalogServer implements CatalogServer {
         const value = message.headers[name]
         return Array.isArray(value) ? value.join(', ') : value
       },
-      body: () => readBody(message, maxBodyBytes),
+      body: () => readBody(message, this.#options),
     })
     // The client may have gone.
     if (response.destroyed) return
@@ -154,6 +190,10 @@ class HttpCatalogServer implements CatalogServer {
       ...(length === 0 ? {} : { 'Content-Length': String(length) }),
       ...(last ? { Connection: 'close' } : {}),
     })
+    // A client that takes it in drops holds its memory, and is never idle.
+    const timeouts = 1 + Math.ceil(length / BYTES_PER_TIMEOUT)
+    this.#deadlines.set(response, message.socket, requestTimeoutMs * timeouts)
+    response.once('close', () => this.#deadlines.lift(response))
     if (message.method !== 'HEAD') for (const piece of answer.body) response.write(piece)
     response.end()
   }
@@ -176,37 +216,4 @@ function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException):
     cause,
     context: { host, port },
   })
-}
-
-/** Answers what is no HTTP request, too large or too slow, and closes. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const refusal =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new RestError(431, 'BadRequestException', 'The headers are larger than this server takes')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new RestError(408, 'BadRequestException', 'The request did not come in time')
-        : badRequest('This is not a request that can be read')
-  const { status, headers, body } = errorAnswer(refusal)
-  const content = Buffer.concat(body)
-  const lines = Object.entries({
-    ...headers,
-    'Content-Length': String(content.length),
-    Connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(
-    Buffer.concat([
-      Buffer.from(`HTTP/1.1 ${status} ${REASONS[status]}\r\n${lines.join('')}\r\n`),
-      content,
-    ]),
-  )
-}
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
 }

@@ -11,6 +11,7 @@ import type { ResolvedServeOptions, ServedLake } from './options.ts'
 import { pageOf } from './page.ts'
 import { badRequest, noSuchTable } from './rest-error.ts'
 import { type SnapshotsMode, TableMetadataCache } from './table-metadata-cache.ts'
+import { tellOperator } from './tell-operator.ts'
 
 /** GET /v1/namespaces/{namespace}/tables */
 export function listTables(lake: ServedLake): Handler {
@@ -84,12 +85,10 @@ export function reportMetrics(options: ResolvedServeOptions): Handler {
       throw badRequest('The Content-Type of a metrics report must be application/json')
     }
     const { name } = await latestVersion(options.lake, request)
-    const report = readMetricsReport(await request.body(), name)
-    try {
-      options.onReport?.(report)
-    } catch (error) {
-      options.onError?.(error, `onReport of ${name}`)
-    }
+    const report = readMetricsReport(request.body, name)
+    // As an async function may stand here too, both ways of failing are looked for; the engine waits for neither.
+    const taken = (async () => options.onReport?.(report))()
+    taken.catch((error: unknown) => tellOperator(options, error, `onReport of ${name}`))
     return NO_CONTENT
   }
 }
