@@ -8,6 +8,7 @@ import { serveCatalog } from 'floe/serve'
 import { startJob } from '../examples/pipeline/job.js'
 import { openKafkaTopic } from '../examples/pipeline/kafka-topic.js'
 import { peakRssMiB } from './measure.js'
+import { ReadTimes, type TimeCounts } from './sla-read-times.js'
 
 export interface JobSettings {
   readonly kafka: string
@@ -18,14 +19,14 @@ export interface JobSettings {
   readonly partitions: number
 }
 
-/** A commit: when it was made, and how many records have which time, in tens of milliseconds. */
+/** A commit: when it was made, and how many of its records have which time. */
 export interface BatchLine {
   readonly type: 'batch'
   readonly committedMs: number
   /** Events in Gold after it. */
   readonly folded: number
   readonly rows: number
-  readonly times: readonly (readonly [tensOfMs: number, count: number])[]
+  readonly times: TimeCounts
 }
 
 const settings = JSON.parse(process.argv[2] as string) as JobSettings
@@ -40,7 +41,7 @@ const topic = await openKafkaTopic({
 })
 const lake = await openLake(settings.lake, { s3 })
 const server = await serveCatalog({ lake })
-let times = new Map<number, number>()
+const times = new ReadTimes()
 const { source } = topic
 const { run, folded } = await startJob({
   lake,
@@ -52,12 +53,7 @@ const { run, folded } = await startJob({
         topicIds: reader.topicIds,
         read: async (how) => {
           const chunks = await reader.read(how)
-          for (const { timestampsMs } of chunks) {
-            for (const time of timestampsMs) {
-              const tens = Math.floor(time / 10)
-              times.set(tens, (times.get(tens) ?? 0) + 1)
-            }
-          }
+          times.add(chunks)
           return chunks
         },
         nextOffsets: () => reader.nextOffsets(),
@@ -68,10 +64,8 @@ const { run, folded } = await startJob({
     },
   },
   trigger: { intervalMs: settings.intervalMs },
-  onProgress: ({ timestampMs, rows }) => {
-    // A batch is all that was read, unless it was full: then the rest counts too early, to the job's disadvantage.
-    const own = [...times]
-    times = new Map()
+  onProgress: ({ timestampMs, rows, ranges }) => {
+    const own = times.take(ranges)
     say({ type: 'batch', committedMs: timestampMs, folded: folded.folded, rows, times: own })
   },
 })

@@ -1,12 +1,14 @@
 /** Latencies of many events, counted in tens of milliseconds. */
+import type { TimeCounts } from './sla-read-times.js'
+
 export class Latencies {
   /** Events by tens of milliseconds. */
   readonly #counts = new Map<number, number>()
   #events = 0
   max = 0
 
-  /** @param times how many events were produced when, in tens of milliseconds. */
-  add(atMs: number, times: readonly (readonly [tensOfMs: number, count: number])[]): void {
+  /** @param times how many events were due when. */
+  add(atMs: number, times: TimeCounts): void {
     for (const [tens, count] of times) {
       const ms = Math.max(0, atMs - tens * 10)
       const bin = Math.floor(ms / 10)
