@@ -46,8 +46,8 @@ export function slaPage(title: string, of: { committed: Latencies; visible: Late
 ${ticks}${shares}
 ${line(of.committed, COLORS.committed)}
 ${line(of.visible, COLORS.visible)}
-${legend('committed', 'produce → committed', 0)}
-${legend('visible', 'produce → visible in Trino', 1)}
+${legend('committed', 'due → committed', 0)}
+${legend('visible', 'due → visible in Trino', 1)}
 </svg>
 `
 }
