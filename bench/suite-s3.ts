@@ -53,7 +53,7 @@ export async function s3Suite(script: (name: string) => string, quick: boolean):
           AWS_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
         },
       )
-      const put = median(result.putMs)
+      const put = { ms: median(result.putMs), times: result.putMs.length }
       return [
         ...commitFigures('append', result.append, put),
         ...commitFigures('upsert (file written anew)', result.upsert, put),
@@ -68,7 +68,11 @@ export async function s3Suite(script: (name: string) => string, quick: boolean):
   }
 }
 
-function commitFigures(name: string, { ms, requests }: Commits, putMs: number): Figure[] {
+function commitFigures(
+  name: string,
+  { ms, requests }: Commits,
+  put: { readonly ms: number; readonly times: number },
+): Figure[] {
   const p50 = quantile(ms, 0.5)
   const kinds = new Map<string, number>()
   for (const r of requests) {
@@ -81,7 +85,7 @@ function commitFigures(name: string, { ms, requests }: Commits, putMs: number): 
     {
       name: `one-row ${name} on versitygw, p50 of ${ms.length}`,
       value: `${p50.toFixed(1)} ms (p99 ${quantile(ms, 0.99).toFixed(1)} ms)`,
-      peer: `one put by the SDK ${putMs.toFixed(1)} ms (×${(p50 / putMs).toFixed(1)})`,
+      peer: `one put by the SDK ${put.ms.toFixed(1)} ms (p50 of ${put.times}, ×${(p50 / put.ms).toFixed(1)})`,
     },
     {
       name: `the same, most requests one after the other in ${requests.length} commits`,
