@@ -167,13 +167,13 @@ async function figures(
   return [
     ...(await ratedFigures(
       script,
-      `Kafka → Bronze and Gold, ${events} events of ${Math.round(own.bytesPerEvent)} B, batches of 100,000, the later half`,
+      `Kafka → Bronze and Gold, ${events} events of ${Math.round(own.bytesPerEvent)} B, batches of 100,000, the later half (one run of each)`,
       late,
       LEAST_MIB,
       isMissing ? peer : spark(lateMib(peer.batches), late),
     )),
     {
-      name: 'the whole run, with what the engines compile at first',
+      name: 'the whole run, with what the engines compile at first (one of each)',
       value: `${own.mibPerCpuSecond.toFixed(1)} MiB of values a CPU second (${k(own.rowsPerSecond)})`,
       peer: isMissing
         ? ''
