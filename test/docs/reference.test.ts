@@ -23,7 +23,7 @@ describe('docs/properties.md', () => {
       .map((f) => readFileSync(`${ROOT}src/${f}`, 'utf8'))
       .join('\n')
     const read = new Set(
-      [...source.matchAll(/'((?:write|commit|schema)\.[a-z][a-z0-9.-]+[a-z])'/g)].map(
+      [...source.matchAll(/'((?:write|commit|schema|history|gc)\.[a-z][a-z0-9.-]+[a-z])'/g)].map(
         (m) => m[1] as string,
       ),
     )

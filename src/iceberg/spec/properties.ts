@@ -29,6 +29,9 @@ export const TableProperty = {
   DELETE_ISOLATION: 'write.delete.isolation-level',
   MERGE_MODE: 'write.merge.mode',
   MERGE_ISOLATION: 'write.merge.isolation-level',
+  GC_ENABLED: 'gc.enabled',
+  EXPIRE_MIN_SNAPSHOTS: 'history.expire.min-snapshots-to-keep',
+  EXPIRE_MAX_AGE_MS: 'history.expire.max-snapshot-age-ms',
 } as const
 
 /**
@@ -71,6 +74,8 @@ export function checkProperties(properties: Properties): void {
   manifestMergePolicy(properties)
   metadataCodec(properties)
   boolean(properties, TableProperty.METADATA_DELETE_AFTER_COMMIT, false)
+  boolean(properties, TableProperty.GC_ENABLED, true)
+  snapshotRetention(properties)
   for (const change of ['delete', 'merge'] as const) {
     rowChangeMode(properties, change)
     isolationLevel(properties, change)
@@ -86,6 +91,22 @@ export function targetFileSizeBytes(properties: Properties): number {
 export function previousVersionsMax(properties: Properties): number {
   const max = integer(properties, TableProperty.METADATA_PREVIOUS_MAX, 100, Number.MIN_SAFE_INTEGER)
   return Math.max(1, max)
+}
+
+/** Which snapshots a table asks to keep; what it does not say is left out. */
+export interface SnapshotRetention {
+  readonly minSnapshotsToKeep?: number
+  readonly maxSnapshotAgeMs?: number
+}
+
+/** `history.expire.*`, for branches that have no settings of their own (item 127). @throws BAD_ARGUMENT */
+export function snapshotRetention(properties: Properties): SnapshotRetention {
+  const keep = long(properties, TableProperty.EXPIRE_MIN_SNAPSHOTS)
+  const ageMs = long(properties, TableProperty.EXPIRE_MAX_AGE_MS)
+  return {
+    ...(keep === undefined ? {} : { minSnapshotsToKeep: keep }),
+    ...(ageMs === undefined ? {} : { maxSnapshotAgeMs: ageMs }),
+  }
 }
 
 /** How metadata files are compressed. */
@@ -181,6 +202,16 @@ function integer(properties: Properties, name: string, fallback: number, least: 
     )
   }
   return value
+}
+
+/** An amount above 0 that is compared only: the largest long, which stands for ever, need not be exact. */
+function long(properties: Properties, name: string): number | undefined {
+  const text = properties[name]
+  if (text === undefined) return undefined
+  if (!/^\s*\+?\d{1,19}\s*$/.test(text) || Number(text) === 0) {
+    throw bad(name, text, 'an integer of at least 1')
+  }
+  return Number(text)
 }
 
 /** The error for a value of a property that is read outside this module. @param expected what the value has to be */
