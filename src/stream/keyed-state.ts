@@ -21,8 +21,11 @@ export interface KeyedStateOptions<V> {
   readonly maxKeys?: number | undefined
 }
 
+export const DEFAULT_MAX_KEYS = 2_000_000
+
 /** The state in one batch. */
 export interface StateView<V> {
+  /** What the batch has set last, whatever that is, else what the table has. */
   get(key: string): V | undefined
   set(key: string, value: V): void
   /** What was set, in the order in which keys were first set. */
@@ -54,7 +57,8 @@ export class KeyedState<V> {
 
   /**
    * The state before a batch. Reads the table the first time, and after commits of others.
-   * @throws LIMIT_EXCEEDED for more than maxKeys keys, NO_SUCH_TABLE, NO_SUCH_COLUMN and what scanning fails with
+   * @throws LIMIT_EXCEEDED for more than maxKeys keys, NULL_KEY for a row without one, NO_SUCH_TABLE, NO_SUCH_COLUMN and
+   *   what scanning fails with
    */
   open(tx: StreamTransaction): Promise<StateView<V>> {
     let view = this.#views.get(tx)
@@ -85,17 +89,17 @@ export class KeyedState<V> {
       )
     })
     tx.onCommit((snapshots) => {
-      const own = snapshots?.get(name)
       // Not known where the outcome had to be looked up: it is read again.
-      if (own === undefined) {
-        this.#loaded = undefined
-        return
-      }
+      if (snapshots === undefined) this.#loaded = undefined
+      const own = snapshots?.get(name)
+      // A table that the batch did not go to has the rows that it had.
+      if (own === undefined) return
       for (const [key, value] of changed) values.set(key, value)
       state.snapshotId = own
     })
     return {
-      get: (key) => changed.get(key) ?? values.get(key),
+      // Also where null or undefined is what was set.
+      get: (key) => (changed.has(key) ? changed.get(key) : values.get(key)),
       set: (key, value) => {
         if (!values.has(key) && !changed.has(key)) this.#checkKeys(values.size + ++added)
         changed.set(key, value)
@@ -107,17 +111,30 @@ export class KeyedState<V> {
   async #load(table: Table): Promise<Loaded<V>> {
     const { key, select, decode } = this.#options
     const values = new Map<string, V>()
+    // Rows have no value of a column that there is not, and all of them would be one.
+    table.schema.requireByName(key)
     const columns = select === undefined ? undefined : [...new Set([key, ...select])]
     const scan = table.scan(columns === undefined ? {} : { select: columns })
     for await (const row of scan.rows()) {
-      values.set(String(row[key]), decode(row))
+      values.set(this.#keyOf(row), decode(row))
       this.#checkKeys(values.size)
     }
     return { values, snapshotId: table.metadata.currentSnapshotId }
   }
 
+  #keyOf(row: Row): string {
+    const { table, key } = this.#options
+    // null, or undefined in what is no column by itself.
+    if ((row[key] ?? null) !== null) return String(row[key])
+    throw new FloeError(
+      'NULL_KEY',
+      `The state of ${table} has a row with null in its key column "${key}": its value would pass for that of the key "null". Give the row a key, or delete it`,
+      { context: { table, column: key } },
+    )
+  }
+
   #checkKeys(count: number): void {
-    const { table, maxKeys = 2_000_000 } = this.#options
+    const { table, maxKeys = DEFAULT_MAX_KEYS } = this.#options
     if (count <= maxKeys) return
     throw new FloeError(
       'LIMIT_EXCEEDED',
