@@ -26,8 +26,8 @@ export class ProgressLine {
     const text = [
       `${((performance.now() - this.#startedMs) / 1000).toFixed(1).padStart(6)} s`,
       `${whole(progress.inputRowsPerSecond)} rows/s`,
-      `lag ${whole(progress.lagRecords)}`,
-      `freshness ${(progress.freshnessMs / 1000).toFixed(2)} s`,
+      `lag ${progress.lagRecords === null ? '?' : whole(progress.lagRecords)}`,
+      `freshness ${progress.freshnessMs === null ? '?' : (progress.freshnessMs / 1000).toFixed(2)} s`,
       `commits ${whole(this.#commits)}`,
       `rows ${whole(this.#rows)}`,
       `files ${whole(this.#files)}`,

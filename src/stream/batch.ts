@@ -7,7 +7,7 @@ export interface StreamRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** When the source says that the record was made, in milliseconds since the epoch. */
+  /** When the source says that the record was made, in milliseconds since the epoch; below 0 where it does not: -1 in Kafka. */
   readonly timestampMs: number
   /** Shares memory with the batch. */
   readonly key: Uint8Array | null
@@ -27,9 +27,9 @@ export class StreamBatch {
   readonly rows: number
   /** Of keys, values and headers. */
   readonly bytes: number
-  /** The greatest time of a record: in place of the clock, which would give another result when a batch is repeated. */
+  /** The greatest time of a record, 0 if none has one: in place of the clock, which would give another result when a batch is repeated. */
   readonly timeMs: number
-  /** The least time of a record; 0 without records. */
+  /** The least time of a record, of those that have one; 0 if none has. */
   readonly oldestMs: number
 
   constructor(streamId: string, number: number, chunks: readonly RecordChunk[]) {
@@ -51,14 +51,14 @@ export class StreamBatch {
       for (let i = 0; i < chunk.count; i++) {
         const time = chunk.timestampsMs[i] as number
         if (time > timeMs) timeMs = time
-        if (time < oldestMs) oldestMs = time
+        if (time >= 0 && time < oldestMs) oldestMs = time
       }
     }
     this.ranges = ranges
     this.rows = rows
     this.bytes = bytes
     this.timeMs = timeMs
-    this.oldestMs = rows === 0 ? 0 : oldestMs
+    this.oldestMs = Number.isFinite(oldestMs) ? oldestMs : 0
     this.id = sha256Hex(`${streamId}\n${rangesToText(ranges)}`).slice(0, 32)
   }
 

@@ -11,15 +11,15 @@ export class Lag {
   readonly #o: ResolvedOptions
   readonly #stop: Stop
   /** As it was known last. */
-  #records = 0
+  #records: number | null = null
 
   constructor(options: ResolvedOptions, stop: Stop) {
     this.#o = options
     this.#stop = stop
   }
 
-  /** Records from a position to the ends; what was known last where the source does not say in time. */
-  async records(reader: SourceReader, position: Position): Promise<number> {
+  /** Offsets from a position to the ends; what was known last where the source does not say in time, null before that. */
+  async records(reader: SourceReader, position: Position): Promise<number | null> {
     const { runtime, onEvent } = this.#o
     const over = new AbortController()
     const late = runtime

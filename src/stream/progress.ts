@@ -23,10 +23,13 @@ export interface StreamProgress {
     readonly transform: number
     readonly commit: number
   }
-  /** Offsets that the source has beyond the position, as far as this runner reads them. */
-  readonly lagRecords: number
-  /** From the time of the oldest record of the batch to the commit. */
-  readonly freshnessMs: number
+  /**
+   * Offsets that the source has beyond the position, as far as this runner reads them; those it said last where it does not
+   * answer in time, null while it has not said any.
+   */
+  readonly lagRecords: number | null
+  /** From the time of the oldest record of the batch to the commit; null where no record has a time. */
+  readonly freshnessMs: number | null
   /** Bytes that were read and wait for the next batch. */
   readonly backlogBytes: number
   /** Tries that the batch took; 1 as a rule. */

@@ -352,7 +352,7 @@ class Runner {
         commit: commitMs,
       },
       lagRecords: await this.#lag.records(reader, tables.position),
-      freshnessMs: batch.rows === 0 ? 0 : Math.max(0, runtime.now() - batch.oldestMs),
+      freshnessMs: batch.oldestMs === 0 ? null : Math.max(0, runtime.now() - batch.oldestMs),
       backlogBytes: this.#backlog.bytes,
       tries,
       tables: (result?.tables ?? []).map(
