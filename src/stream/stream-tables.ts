@@ -2,7 +2,7 @@
  * The tables of a stream and where it is in each of them. As a rule that is the same in all; a table that was set back,
  * or is new to the stream, lags: then batches go to it alone until it has caught up. streaming.md §3.
  */
-import { FloeError } from '../core/errors.ts'
+import { FloeError, isFloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
 import { type LedgerState, ledgerProperty, readLedger, stateAfter } from './ledger.ts'
@@ -182,14 +182,37 @@ export class StreamTables {
   }
 }
 
-/** Tables that have the ledger of a stream. */
+/**
+ * Tables that have the ledger of a stream.
+ * @throws what a table of the lake cannot be read for: it may be one of the stream
+ */
 export async function discover(lake: Lake, streamId: string): Promise<string[]> {
   const found: string[] = []
   for (const name of await lake.listTables()) {
-    const { metadata } = await lake.table(name)
-    if (metadata.properties[ledgerProperty(streamId)] !== undefined) found.push(name)
+    try {
+      const { metadata } = await lake.table(name)
+      if (metadata.properties[ledgerProperty(streamId)] !== undefined) found.push(name)
+    } catch (error) {
+      // Dropped since it was listed.
+      if (!isFloeError(error, 'NO_SUCH_TABLE')) throw undiscovered(streamId, name, error)
+    }
   }
   return found
+}
+
+/** What is the matter with one table may be no matter of the stream's: only the caller knows. */
+function undiscovered(streamId: string, table: string, error: unknown): unknown {
+  if (!isFloeError(error)) return error
+  const why = error.message.replace(/ \[[A-Z_]+\]$/, '')
+  return new FloeError(
+    error.code,
+    `Cannot tell whether the table ${table} is one of the stream "${streamId}": ${why}. Without the option tables every table of the lake is looked at: name those of the stream in it, and others do not matter`,
+    {
+      context: { ...error.context, stream: streamId, table },
+      cause: error,
+      retryable: error.retryable,
+    },
+  )
 }
 
 /** Another one has moved the stream. */
