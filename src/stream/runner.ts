@@ -202,6 +202,7 @@ class Runner {
   }
 
   #beginAt(position: Position): void {
+    this.#lag.begin()
     this.#readTo.clear()
     for (const at of position.entries()) this.#readTo.set(partitionKey(at), at.offset)
   }
@@ -296,6 +297,7 @@ class Runner {
     try {
       const chunks = await reader.read({ waitMs, signal: this.#stop.asked })
       for (const chunk of chunks) this.#readTo.set(partitionKey(chunk), chunk.end)
+      this.#lag.read(chunks)
       this.#backlog.add(chunks)
       return chunks.length
     } catch (error) {

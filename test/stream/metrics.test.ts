@@ -90,4 +90,33 @@ describe('metrics of a stream', () => {
     expect(told[0]?.lagRecords).toBeNull()
     expect(scrape(recorder, 'lag_messages')).toEqual([])
   })
+
+  it('count all that is unread in the lag, also of partitions that no batch has reached', async () => {
+    const { lake, source, recorder, told, more } = await setup()
+    fill(source, 0, 300)
+    // Removed before the stream: not to be read.
+    source.firstOffsets[2] = 40
+    source.chunkRows = 30
+    await stream(options(lake, source, { ...more, maxBatchRows: 50 })).done
+    expect(told.map((p) => p.lagRecords)).toEqual([210, 160, 110, 60, 10, 0])
+    expect(scrape(recorder, 'lag_messages')).toEqual(['floe_stream_lag_messages 0'])
+  })
+
+  it('count what a member of a group has got alone', async () => {
+    const lake = await memoryLake()
+    await tables(lake)
+    const source = new MemorySource(3, 'events', 'group')
+    fill(source, 0, 300)
+    const told: (number | null)[] = []
+    const onProgress = ({ lagRecords }: StreamProgress): void => {
+      told.push(lagRecords)
+      if (told.length === 1) source.share([2])
+    }
+    const run = stream(
+      options(lake, source, { onProgress, maxBatchRows: 40, trigger: { intervalMs: 100 } }),
+    )
+    while (told.length < 4) await systemRuntime.sleep(10)
+    await run.stop()
+    expect(told).toEqual([260, 60, 20, 0])
+  })
 })
