@@ -2,7 +2,7 @@
  * From a batch to a commit: what the batch function writes, and the position that moves with it, again and again while
  * what is in the way may pass. streaming.md §2.
  */
-import { FloeError, isFloeError } from '../core/errors.ts'
+import { abortedError, FloeError, isFloeError } from '../core/errors.ts'
 import { uuidV7 } from '../core/runtime.ts'
 import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
@@ -68,40 +68,81 @@ export class BatchCommit {
       })
       const beganMs = runtime.monotonicMs()
       let committing: readonly string[] = []
+      let writtenMs = beganMs
       try {
         await this.#stop.unlessOverdue(this.#write(batch, tx))
         committing = this.#committing(tx)
         for (const table of committing) {
-          await transaction.atEachAttempt(table, (base, snapshotId) =>
-            this.#additions(tables, {
-              table,
-              batch,
-              topicIds,
-              tx,
-              metadata: base.metadata,
-              snapshotId,
-            }),
+          const hooked = transaction.atEachAttempt(table, ({ metadata }, snapshotId) =>
+            this.#additions(tables, { table, batch, topicIds, tx, metadata, snapshotId }),
           )
+          await this.#stop.unlessOverdue(hooked)
         }
-        const writtenMs = runtime.monotonicMs()
-        const result = await transaction.commit()
+        writtenMs = runtime.monotonicMs()
+        const result = await this.#decided(transaction.commit())
         tables.advance(committing, batch.ranges, topicIds)
         tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
         const now = runtime.monotonicMs()
         return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
       } catch (error) {
         const abandoned = tx.abandon()
-        await transaction.rollback().catch(() => undefined)
+        // A stop does not wait for ever for files that are deleted.
+        await this.#stop.unlessOver(transaction.rollback()).catch(() => undefined)
         const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
         if (!isUnknown && !mayPass(error)) throw error
-        await this.#stop.unlessOverdue(abandoned)
-        await this.#retries.pause('retrying', error, tries, startedMs)
-        if (isUnknown && (await tables.hasBatch(committing, batch.ranges).catch(unlessAway))) {
+        if (isUnknown && (await this.#hasBatch(tables, committing, batch, error, startedMs))) {
           tables.advance(committing, batch.ranges, topicIds)
           tx.committed()
           const now = runtime.monotonicMs()
-          return { result: undefined, tries, transformMs: 0, commitMs: now - beganMs }
+          const [transformMs, commitMs] = [writtenMs - beganMs, now - writtenMs]
+          return { result: undefined, tries, transformMs, commitMs }
         }
+        await this.#stop.unlessOverdue(abandoned)
+        await this.#retries.pause('retrying', error, { tries, startedMs })
+      }
+    }
+  }
+
+  /** @throws COMMIT_STATE_UNKNOWN as well where a stop does not wait any longer for the answer */
+  async #decided(commit: Promise<TransactionResult>): Promise<TransactionResult> {
+    try {
+      return await this.#stop.unlessOver(commit)
+    } catch (error) {
+      if (!this.#stop.over.aborted) throw error
+      throw isFloeError(error, 'ABORTED') ? unanswered(this.#o.id, error) : error
+    }
+  }
+
+  /**
+   * Whether the tables have a batch whose commit had no answer. Where a stop leaves no time to find out, the run ends, and
+   * what it says of the tables is what was known last.
+   * @throws STREAM_CONFLICT; `unknown` if it cannot be told for longer than retryTimeoutMs
+   */
+  async #hasBatch(
+    tables: StreamTables,
+    committing: readonly string[],
+    { ranges }: StreamBatch,
+    unknown: FloeError,
+    startedMs: number,
+  ): Promise<boolean> {
+    const { overdue } = this.#stop
+    for (let tries = 1; ; tries++) {
+      const isLast = overdue.aborted
+      try {
+        return await this.#stop.unlessOver(tables.hasBatch(committing, ranges))
+      } catch (error) {
+        const isOver = isFloeError(error, 'ABORTED') && this.#stop.over.aborted
+        if (!isOver && !mayPass(error)) throw error
+        if (isLast || isOver) {
+          this.#o.onEvent?.({ type: 'warning', error: unknown })
+          throw abortedError(overdue, 'A batch')
+        }
+      }
+      try {
+        await this.#retries.pause('retrying', unknown, { tries, startedMs })
+      } catch (error) {
+        // There is time for a last look.
+        if (!overdue.aborted) throw error
       }
     }
   }
@@ -175,15 +216,17 @@ function batchFunctionFailed(id: string, batch: StreamBatch, cause: unknown): Fl
   )
 }
 
+function unanswered(id: string, cause: unknown): FloeError {
+  return new FloeError(
+    'COMMIT_STATE_UNKNOWN',
+    `The stream "${id}" was stopped while a commit of it had no answer: its tables may have the last batch or not. The next start finds out`,
+    { context: { stream: id }, cause },
+  )
+}
+
 function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {
   return ranges.every(({ topic, partition, start }) => {
     const at = now.get(topic, partition)
     return at === expected.get(topic, partition) && (at === undefined || at === start)
   })
-}
-
-/** Not known yet: the next try finds out. */
-function unlessAway(error: unknown): boolean {
-  if (mayPass(error)) return false
-  throw error
 }

@@ -51,7 +51,7 @@ export interface StreamOptions {
   readonly expire?: SnapshotExpiry | false | undefined
   /** How long a batch is tried again while store, catalog or another writer are in the way. Default 600,000. */
   readonly retryTimeoutMs?: number | undefined
-  /** How long a batch that is under way may take after a stop was asked for; then it is dropped. Default 30,000. */
+  /** How long a batch that is under way may take after a stop was asked for, all tries; then it is dropped. Default 30,000. */
   readonly stopTimeoutMs?: number | undefined
   /** Signals of the process that ask for a stop, such as `SIGTERM`. Default none: they are the program's. */
   readonly stopOn?: readonly NodeJS.Signals[] | undefined

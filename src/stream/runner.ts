@@ -8,7 +8,7 @@ import { StreamBatch } from './batch.ts'
 import { BatchCommit, type CommittedBatch, type TakenBatch } from './batch-commit.ts'
 import { Lag } from './lag.ts'
 import { type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import { type PartitionOffset, type Position, partitionKey } from './position.ts'
+import { type PartitionOffset, Position, partitionKey } from './position.ts'
 import type { StreamEvent, StreamProgress } from './progress.ts'
 import { mayPass, Retries } from './retries.ts'
 import { SharedPartitions } from './shared-partitions.ts'
@@ -21,7 +21,10 @@ export interface StreamResult {
   readonly batches: number
   readonly rows: number
   readonly bytes: number
-  /** Where the tables are. */
+  /**
+   * Where the tables are: as it was known last where a stop left no time to learn whether a commit was made, which a
+   * `warning` event says, or to load them.
+   */
   readonly position: Position
 }
 
@@ -32,7 +35,10 @@ export interface StreamRun {
    * Rejects when it cannot go on. Who does not wait for it lets the process end with an error, as it should.
    */
   readonly done: Promise<StreamResult>
-  /** Asks for a stop: the batch under way is committed, or dropped after stopTimeoutMs. @throws what `done` rejects with */
+  /**
+   * Asks for a stop: the batch under way is committed, after several tries if need be, or dropped after stopTimeoutMs.
+   * @throws what `done` rejects with
+   */
   stop(): Promise<StreamResult>
 }
 
@@ -116,9 +122,10 @@ class Runner {
       if (!this.#stop.asked.aborted || !isFloeError(error, 'ABORTED')) throw error
     }
     let reader: SourceReader | undefined
+    let tables: StreamTables | undefined
     try {
-      const tables = await this.#loadTables()
       try {
+        tables = await this.#stop.unlessOverdue(this.#loadTables())
         reader = await this.#openSource(tables)
         this.#beginAt(tables.position)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
@@ -128,7 +135,7 @@ class Runner {
         unlessStopped(error)
       }
       this.#emit({ type: 'terminated', id: this.#o.id })
-      const { position } = tables
+      const position = tables?.position ?? Position.EMPTY
       return { batches: this.#batches, rows: this.#rows, bytes: this.#bytes, position }
     } catch (error) {
       this.#emit({ type: 'terminated', id: this.#o.id, error: error as Error })
@@ -177,12 +184,12 @@ class Runner {
     let drain: Position | undefined
     const interval = 'intervalMs' in trigger ? trigger.intervalMs : 0
     let tick = runtime.monotonicMs() + interval
-    for (;;) {
+    while (!this.#stop.asked.aborted) {
       if (partitions.isReassigned) {
         await this.#follow(open)
         drain = undefined
       }
-      if (isDraining) drain ??= await this.#stop.unlessOverdue(reader.endOffsets())
+      if (isDraining) drain ??= await this.#stop.unlessAsked(reader.endOffsets())
       const isEnd =
         drain === undefined ? await this.#collect(open, tick) : await this.#drain(open, drain)
       const closedMs = runtime.monotonicMs()
@@ -210,23 +217,24 @@ class Runner {
   /** Begins with the partitions that the reader has now, where the tables are now: what was read of others is dropped. */
   #follow({ partitions, tables }: Open): Promise<void> {
     const resumed = partitions.resume(async () => {
-      await this.#reload(tables)
+      await this.#reload(tables, this.#stop.asked)
       this.#backlog.clear()
       this.#beginAt(tables.position)
       return tables.position
     })
-    return this.#stop.unlessOverdue(resumed)
+    return this.#stop.unlessAsked(resumed)
   }
 
-  async #reload(tables: StreamTables): Promise<ReadonlySet<string>> {
+  /** @param until what ends it */
+  async #reload(tables: StreamTables, until: AbortSignal): Promise<ReadonlySet<string>> {
     const { runtime } = this.#o
     const startedMs = runtime.monotonicMs()
     for (let tries = 1; ; tries++) {
       try {
-        return await tables.reload()
+        return await this.#stop.unlessOverdue(tables.reload())
       } catch (error) {
         if (!mayPass(error)) throw error
-        await this.#retries.pause('retrying', error, tries, startedMs)
+        await this.#retries.pause('retrying', error, { tries, startedMs, until })
       }
     }
   }
@@ -325,7 +333,10 @@ class Runner {
       committed = await this.#batchCommit.commit(tables, reader.topicIds, taken)
     } catch (error) {
       if (reader.sharing === undefined || !isFloeError(error, 'STREAM_CONFLICT')) throw error
-      const explained = partitions.explain(await this.#reload(tables), batch.ranges)
+      const explained = partitions.explain(
+        await this.#reload(tables, this.#stop.overdue),
+        batch.ranges,
+      )
       if (!(await this.#stop.unlessOverdue(explained))) throw error
       await this.#drop(open, error)
       return false
@@ -379,8 +390,10 @@ class Runner {
     partitions.restart()
     const dropped = this.#dropped
     if (dropped.batches++ === 0) dropped.sinceMs = this.#o.runtime.monotonicMs()
-    if (this.#stop.asked.aborted) return
-    await this.#retries.pause('warning', conflict, dropped.batches, dropped.sinceMs)
+    const { batches: tries, sinceMs: startedMs } = dropped
+    const until = this.#stop.asked
+    if (until.aborted) return
+    await this.#retries.pause('warning', conflict, { tries, startedMs, until })
   }
 
   async #tellSource(reader: SourceReader, position: Position): Promise<void> {

@@ -2,11 +2,15 @@
 import { abortedError } from '../core/errors.ts'
 import type { Runtime } from '../core/runtime.ts'
 
+/** What a batch that is dropped is given to clean up after it, and to learn whether its commit was made. */
+const GRACE_MS = 1000
+
 export class Stop {
   readonly #runtime: Runtime
   readonly #timeoutMs: number
   readonly #asked = new AbortController()
   readonly #overdue = new AbortController()
+  readonly #over = new AbortController()
 
   /** @param timeoutMs how long what is under way may go on after a stop was asked for */
   constructor(runtime: Runtime, timeoutMs: number) {
@@ -24,37 +28,58 @@ export class Stop {
     return this.#overdue.signal
   }
 
+  /** Aborted shortly after that: the run ends, whatever does not answer. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
   ask(): void {
     this.#asked.abort(new Error('a stop was asked for'))
   }
 
   /** Has the time run from when a stop is asked for. @returns what ends the watch when the run is over */
   watch(): AbortController {
-    const over = new AbortController()
+    const ended = new AbortController()
     const wait = async (): Promise<void> => {
-      await this.#runtime.sleep(this.#timeoutMs, over.signal)
-      this.#overdue.abort(new Error(`the stop took longer than ${this.#timeoutMs} ms`))
+      const why = new Error(`the stop took longer than ${this.#timeoutMs} ms`)
+      await this.#runtime.sleep(this.#timeoutMs, ended.signal)
+      this.#overdue.abort(why)
+      await this.#runtime.sleep(GRACE_MS, ended.signal)
+      this.#over.abort(why)
     }
     const start = (): void => void wait().catch(() => undefined)
     if (this.asked.aborted) start()
-    else this.asked.addEventListener('abort', start, { once: true, signal: over.signal })
-    return over
+    else this.asked.addEventListener('abort', start, { once: true, signal: ended.signal })
+    return ended
   }
 
   /** Rejects with ABORTED when a stop has taken too long, also if the work does not heed its signal. */
-  async unlessOverdue<T>(work: Promise<T>): Promise<T> {
-    const signal = this.overdue
-    const over = new AbortController()
-    const ended = new Promise<never>((_, reject) => {
-      const end = (): void => reject(abortedError(signal, 'A batch'))
-      if (signal.aborted) end()
-      else signal.addEventListener('abort', end, { once: true, signal: over.signal })
-    })
-    work.catch(() => undefined)
-    try {
-      return await Promise.race([work, ended])
-    } finally {
-      over.abort()
-    }
+  unlessOverdue<T>(work: Promise<T>): Promise<T> {
+    return unless(this.overdue, work)
+  }
+
+  /** The same as soon as a stop is asked for: of work that no batch waits for. */
+  unlessAsked<T>(work: Promise<T>): Promise<T> {
+    return unless(this.asked, work)
+  }
+
+  /** The same once the time for cleaning up is over, too. */
+  unlessOver<T>(work: Promise<T>): Promise<T> {
+    return unless(this.over, work)
+  }
+}
+
+async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const done = new AbortController()
+  const ended = new Promise<never>((_, reject) => {
+    const end = (): void => reject(abortedError(signal, 'A batch'))
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true, signal: done.signal })
+  })
+  work.catch(() => undefined)
+  try {
+    return await Promise.race([work, ended])
+  } finally {
+    done.abort()
   }
 }

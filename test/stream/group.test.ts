@@ -206,7 +206,8 @@ describe('runners that share partitions', () => {
   it('does not go on for ever where a partition that it got keeps being moved', async () => {
     const { lake, source } = await set()
     fill(source, 0, 60)
-    const first = new Watched(lake, source, { retryTimeoutMs: 1000 })
+    // Long enough for a second conflict on a machine that is busy.
+    const first = new Watched(lake, source, { retryTimeoutMs: 3000 })
     first.before = () => outsider(lake, source)
     await rejectionOf('STREAM_CONFLICT', first.run.done)
     expect(first.conflicts).toBeGreaterThan(1)
