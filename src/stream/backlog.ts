@@ -16,7 +16,7 @@ export interface Reach<T> {
 }
 
 export class Backlog {
-  /** Chunks of each partition, in order. */
+  /** Chunks of each partition, in order. Partitions that have waited longest for a batch come first. */
   readonly #partitions = new Map<string, RecordChunk[]>()
   #rows = 0
   #bytes = 0
@@ -60,8 +60,8 @@ export class Backlog {
     const group = this.#first(reach)
     let rows = 0
     let bytes = 0
-    for (const key of [...this.#partitions.keys()].sort(byTopicAndPartition)) {
-      const list = this.#partitions.get(key) as RecordChunk[]
+    for (const [key, list] of [...this.#partitions]) {
+      const before = chunks.length
       while (list[0] !== undefined && rows < limits.rows && bytes < limits.bytes) {
         const chunk = list[0]
         const own = reach(chunk.topic, chunk.partition, chunk.start)
@@ -76,12 +76,15 @@ export class Backlog {
         if (part.end < chunk.end) list.unshift(rest(chunk, part))
         if (part.end >= own.end || part.end < chunk.end) break
       }
-      if (list.length === 0) this.#partitions.delete(key)
+      if (chunks.length === before) continue
+      // Others go first the next time: one that always has a batch full would keep them waiting.
+      this.#partitions.delete(key)
+      if (list.length > 0) this.#partitions.set(key, list)
     }
     if (group === undefined || chunks.length === 0) return undefined
     this.#rows -= rows
     this.#bytes -= bytes
-    return { chunks, group }
+    return { chunks: chunks.sort(byPlace), group }
   }
 
   #first<T>(reach: (topic: string, partition: number, offset: number) => Reach<T>): T | undefined {
@@ -120,9 +123,7 @@ function rest(chunk: RecordChunk, part: RecordChunk): RecordChunk {
   return { ...sliceChunk(chunk, part.count, chunk.count), start: part.end }
 }
 
-function byTopicAndPartition(a: string, b: string): number {
-  const [topicA, partitionA] = a.split('\n') as [string, string]
-  const [topicB, partitionB] = b.split('\n') as [string, string]
-  if (topicA !== topicB) return topicA < topicB ? -1 : 1
-  return Number(partitionA) - Number(partitionB)
+function byPlace(a: RecordChunk, b: RecordChunk): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  return a.partition - b.partition || a.start - b.start
 }

@@ -68,7 +68,8 @@ export class BatchCommit {
       })
       const beganMs = runtime.monotonicMs()
       let committing: readonly string[] = []
-      let writtenMs = beganMs
+      let writtenMs: number | undefined
+      let result: TransactionResult | undefined
       try {
         await this.#stop.unlessOverdue(this.#write(batch, tx))
         committing = this.#committing(tx)
@@ -79,27 +80,24 @@ export class BatchCommit {
           await this.#stop.unlessOverdue(hooked)
         }
         writtenMs = runtime.monotonicMs()
-        const result = await this.#decided(transaction.commit())
-        tables.advance(committing, batch.ranges, topicIds)
-        tx.committed(result.attempts === 0 ? undefined : snapshotsOf(result))
-        const now = runtime.monotonicMs()
-        return { result, tries, transformMs: writtenMs - beganMs, commitMs: now - writtenMs }
+        result = await this.#decided(transaction.commit())
       } catch (error) {
         const abandoned = tx.abandon()
         // A stop does not wait for ever for files that are deleted.
         await this.#stop.unlessOver(transaction.rollback()).catch(() => undefined)
-        const isUnknown = isFloeError(error, 'COMMIT_STATE_UNKNOWN')
+        // Not that of a commit which the batch function has made elsewhere.
+        const isUnknown = writtenMs !== undefined && isFloeError(error, 'COMMIT_STATE_UNKNOWN')
         if (!isUnknown && !mayPass(error)) throw error
-        if (isUnknown && (await this.#hasBatch(tables, committing, batch, error, startedMs))) {
-          tables.advance(committing, batch.ranges, topicIds)
-          tx.committed()
-          const now = runtime.monotonicMs()
-          const [transformMs, commitMs] = [writtenMs - beganMs, now - writtenMs]
-          return { result: undefined, tries, transformMs, commitMs }
+        if (!isUnknown || !(await this.#hasBatch(tables, committing, batch, error, startedMs))) {
+          await this.#stop.unlessOverdue(abandoned)
+          await this.#retries.pause('retrying', error, { tries, startedMs })
+          continue
         }
-        await this.#stop.unlessOverdue(abandoned)
-        await this.#retries.pause('retrying', error, { tries, startedMs })
       }
+      tables.advance(committing, batch.ranges, topicIds)
+      tx.committed(result === undefined || result.attempts === 0 ? undefined : snapshotsOf(result))
+      const [written, now] = [writtenMs ?? beganMs, runtime.monotonicMs()]
+      return { result, tries, transformMs: written - beganMs, commitMs: now - written }
     }
   }
 

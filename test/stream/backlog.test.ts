@@ -87,6 +87,31 @@ describe('batches cut from a backlog', () => {
       { numRuns: 500 },
     )
   })
+
+  it('leave no partition waiting while another fills them', () => {
+    const chunk = (number: number, start: number, count: number): RecordChunk => {
+      const builder = new RecordChunkBuilder('t', number, start)
+      for (let i = 0; i < count; i++) builder.append(start + i, 1, null, Buffer.alloc(1))
+      return builder.finish(start + count)
+    }
+    const backlog = new Backlog()
+    const limits = { rows: 10, bytes: 1000 }
+    const taken: [number, number][] = []
+    for (let i = 0; i < 5; i++) {
+      backlog.add([chunk(0, i * 20, 20)])
+      // Sent once, behind what is there.
+      if (i === 0) backlog.add([chunk(1, 0, 1), chunk(2, 0, 12)])
+      const batch = backlog.take(limits, () => all)
+      const of = batch?.chunks.map(({ partition, count }): [number, number] => [partition, count])
+      taken.push(...(of ?? []))
+      const places = batch?.chunks.map(({ partition }) => partition) ?? []
+      expect(places).toEqual([...places].sort())
+    }
+    const counts = [0, 1, 2].map((p) =>
+      taken.reduce((sum, [at, count]) => sum + (at === p ? count : 0), 0),
+    )
+    expect(counts).toEqual([37, 1, 12])
+  })
 })
 
 describe('positions and ranges', () => {

@@ -168,6 +168,27 @@ describe('a commit without an answer', () => {
     await expectExact(lake, source)
   })
 
+  it('is that of the batch alone: one that its function has made is its own matter', async () => {
+    const { lake, source } = await setup()
+    const { run } = start(lake, source, { foreachBatch: failing(1, unanswered, () => undefined) })
+    await rejectionOf('COMMIT_STATE_UNKNOWN', run.done)
+  })
+
+  it('is not repeated because a listener fails once it is made', async () => {
+    const { lake, source } = await setup()
+    const own = job()
+    const foreachBatch = async (batch: StreamBatch, tx: StreamTransaction): Promise<void> => {
+      await own(batch, tx)
+      tx.onCommit(() => {
+        throw away()
+      })
+    }
+    const { run, told } = start(lake, source, { foreachBatch })
+    await rejectionOf('STORE_UNAVAILABLE', run.done)
+    expect(told('retrying')).toEqual([])
+    await expectExact(lake, source)
+  })
+
   it('counts where it was made, also after a stop', async () => {
     const { lake, source } = await setup()
     const commit = (): Promise<never> => {
