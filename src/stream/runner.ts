@@ -143,8 +143,8 @@ class Runner {
     } finally {
       for (const name of stopOn) process.off(name, onStop)
       signal?.removeEventListener('abort', onStop)
+      if (reader !== undefined) await this.#stop.unlessOver(reader.close()).catch(unlessStopped)
       deadline.abort()
-      await reader?.close()
     }
   }
 
@@ -153,17 +153,24 @@ class Runner {
     return StreamTables.load(lake, id, tables, backfill)
   }
 
-  #openSource(tables: StreamTables): Promise<SourceReader> {
+  async #openSource(tables: StreamTables): Promise<SourceReader> {
     const { source, maxRecordBytes, bufferBytes, runtime } = this.#o
-    return source.open({
+    const opening = source.open({
       position: tables.position,
       topicIds: tables.topicIds,
       maxRecordBytes,
       bufferBytes,
       runtime,
       // Reading ends with a stop as well; what is asked of the source after it does not look at this signal.
-      signal: AbortSignal.any([this.#stop.overdue, this.#stop.asked]),
+      signal: this.#stop.asked,
     })
+    try {
+      return await this.#stop.unlessOverdue(opening)
+    } catch (error) {
+      // One that is opened after all is nobody's.
+      void opening.then((reader) => reader.close()).catch(() => undefined)
+      throw error
+    }
   }
 
   #warnOfTopicsWithoutId({ topicIds }: SourceReader): void {
@@ -303,7 +310,8 @@ class Runner {
 
   async #read(reader: SourceReader, waitMs: number): Promise<number> {
     try {
-      const chunks = await reader.read({ waitMs, signal: this.#stop.asked })
+      const reading = reader.read({ waitMs, signal: this.#stop.asked })
+      const chunks = await this.#stop.unlessOverdue(reading)
       for (const chunk of chunks) this.#readTo.set(partitionKey(chunk), chunk.end)
       this.#lag.read(chunks)
       this.#backlog.add(chunks)

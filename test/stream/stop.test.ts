@@ -275,6 +275,50 @@ describe('a stop while no batch is under way', () => {
     expect(result.position.size).toBe(0)
   })
 
+  it.each(['open', 'read', 'close'] as const)(
+    'does not wait for ever for a source that heeds no signal: %s',
+    async (what) => {
+      const { lake, source } = await setup()
+      let asked = (): void => undefined
+      const isAsked = new Promise<void>((resolve) => (asked = resolve))
+      const hangs = (): Promise<never> => {
+        asked()
+        return never()
+      }
+      const open = async (how: SourceOpenOptions): Promise<SourceReader> => ({
+        ...(await source.open(how)),
+        ...(what === 'open' ? {} : { [what]: hangs }),
+      })
+      const { run } = start(lake, source, {
+        source: { name: 'deaf', open: what === 'open' ? hangs : open },
+        stopTimeoutMs: 100,
+      })
+      if (what !== 'close') await isAsked
+      expect(await run.stop()).toMatchObject({ batches: 0 })
+    },
+  )
+
+  it('closes a source that is opened after the stop was overdue', async () => {
+    const { lake, source } = await setup()
+    let letOpen = (): void => undefined
+    const mayOpen = new Promise<void>((resolve) => (letOpen = resolve))
+    let [asked, closed] = [false, false]
+    const open = async (how: SourceOpenOptions): Promise<SourceReader> => {
+      asked = true
+      await mayOpen
+      const close = (): Promise<void> => {
+        closed = true
+        return Promise.resolve()
+      }
+      return { ...(await source.open(how)), close }
+    }
+    const { run } = start(lake, source, { source: { name: 'slow', open }, stopTimeoutMs: 50 })
+    while (!asked) await systemRuntime.sleep(5)
+    await run.stop()
+    letOpen()
+    while (!closed) await systemRuntime.sleep(5)
+  })
+
   it('does not wait for a source that does not say how far it is', async () => {
     const { lake, source } = await setup()
     let asked = (): void => undefined
