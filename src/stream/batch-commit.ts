@@ -9,9 +9,10 @@ import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
 import type { TransactionResult } from '../iceberg/table/transaction.ts'
 import type { StreamBatch } from './batch.ts'
 import { expiryUpdates } from './expiry.ts'
-import { ledgerAdditions, readLedger } from './ledger.ts'
+import { ledgerAdditions, NO_BEGINNINGS } from './ledger.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type OffsetRange, type Position, rangesToText } from './position.ts'
+import { readLedger } from './read-ledger.ts'
 import { mayPass, type Retries } from './retries.ts'
 import type { Stop } from './stop.ts'
 import { type StreamTables, streamConflict, type WriteGroup } from './stream-tables.ts'
@@ -189,6 +190,7 @@ export class BatchCommit {
     const { summary, updates } = ledgerAdditions(id, now, {
       ranges: batch.ranges,
       topicIds,
+      beginnings: NO_BEGINNINGS,
       snapshotId,
       sequenceNumber: metadata.lastSequenceNumber + 1,
       maxEventMs: batch.timeMs,

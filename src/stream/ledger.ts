@@ -13,17 +13,25 @@ import {
   parseJson,
   stringifyJson,
 } from '../core/json.ts'
-import type { TableMetadata } from '../iceberg/spec/metadata.ts'
-import { ancestorsOf, isAncestorOf } from '../iceberg/spec/refs.ts'
 import type { Snapshot } from '../iceberg/spec/snapshot.ts'
 import type { MetadataUpdate } from '../iceberg/spec/updates.ts'
-import { type OffsetRange, Position, rangesFromText, rangesToText } from './position.ts'
+import {
+  type OffsetRange,
+  type PartitionOffset,
+  Position,
+  rangesFromText,
+  rangesToText,
+} from './position.ts'
 import { NO_TOPIC_IDS, type TopicIds } from './topic-ids.ts'
 
 /** Keys in summaries of snapshots. */
 export const LedgerKey = {
   ID: 'floe.stream.id',
   RANGES: 'floe.stream.ranges',
+  /** Where partitions begin that no snapshot before it names; absent without any, and in those of earlier versions. */
+  STARTS: 'floe.stream.starts',
+  /** Ranges of snapshots that were set back, whose rows others had picked into the table since the commit before. */
+  PICKED: 'floe.stream.picked',
   /** SHA-256 of the position after the commit. */
   VECTOR: 'floe.stream.vector',
   /** One more with each commit of the stream to the table. */
@@ -42,17 +50,46 @@ export interface LedgerState {
   readonly position: Position
   /** Of the topics of the position, as far as they were told when they were read. */
   readonly topicIds: ReadonlyMap<string, string>
+  /**
+   * Topics of which the position has every partition that there was: one that it lacks was added later, and begins at 0.
+   * Not those that were read by earlier versions alone, which kept no place of partitions without records.
+   */
+  readonly whole: ReadonlySet<string>
   /** Of the last commit of the stream; 0 before the first. */
   readonly seq: number
+  /** Where partitions of the position begin that no snapshot of the history names: the next one does. */
+  readonly unnamed: Position
+  /** What others have picked into the table since the last commit, in order; the position is after it. */
+  readonly picked: readonly OffsetRange[]
 }
 
-const NEW: LedgerState = { position: Position.EMPTY, topicIds: NO_TOPIC_IDS, seq: 0 }
+const NO_TOPICS: ReadonlySet<string> = new Set()
+
+/** Of a stream that has written nothing. */
+export const NEW_LEDGER: LedgerState = {
+  position: Position.EMPTY,
+  topicIds: NO_TOPIC_IDS,
+  whole: NO_TOPICS,
+  seq: 0,
+  unnamed: Position.EMPTY,
+  picked: [],
+}
+
+/** Where partitions begin, as a reader has found them: those that a table has no place of are read from there. */
+export interface Beginnings {
+  readonly starts: Position
+  /** Topics of which that is every partition, also those that other readers have. */
+  readonly whole: ReadonlySet<string>
+}
+
+export const NO_BEGINNINGS: Beginnings = { starts: Position.EMPTY, whole: NO_TOPICS }
 
 export function ledgerProperty(streamId: string): string {
   return `floe.stream.${streamId}.offsets`
 }
 
-interface LedgerProperty extends LedgerState {
+/** The property of a table, and the commit that set it. */
+export interface LedgerProperty extends LedgerState {
   readonly snapshotId: bigint
   readonly sequenceNumber: number
 }
@@ -62,17 +99,38 @@ export function stateAfter(
   before: LedgerState,
   ranges: readonly OffsetRange[],
   topicIds: TopicIds,
+  beginnings: Beginnings,
 ): LedgerState {
-  const position = before.position.after(ranges)
+  const starts = startsOf(before, ranges, beginnings)
+  const position = before.position.and(starts).after(ranges)
   return {
     position,
     topicIds: idsOf(position, [...before.topicIds, ...topicIds]),
+    whole: topicsOf(position, [...before.whole, ...beginnings.whole]),
     seq: before.seq + 1,
+    unnamed: Position.EMPTY,
+    picked: [],
   }
 }
 
+/** Where partitions begin that a batch is the first to name. */
+function startsOf(
+  before: LedgerState,
+  ranges: readonly OffsetRange[],
+  { starts }: Beginnings,
+): PartitionOffset[] {
+  return [...starts.before(ranges).entries()].filter(
+    ({ topic, partition }) => before.position.get(topic, partition) === undefined,
+  )
+}
+
+/** Those that the position has a partition of. */
+export function topicsOf(position: Position, topics: Iterable<string>): ReadonlySet<string> {
+  return new Set([...topics].filter((topic) => position.hasTopic(topic)))
+}
+
 /** Those that are known of topics of the position; of several of one topic the last. */
-function idsOf(
+export function idsOf(
   position: Position,
   ids: Iterable<readonly [topic: string, id: string | undefined]>,
 ): ReadonlyMap<string, string> {
@@ -93,7 +151,17 @@ export interface Move {
 /** The state after a move. */
 function stateMoved(before: LedgerState, { to, restarted }: Move): LedgerState {
   const kept = [...before.topicIds].filter(([topic]) => !restarted.includes(topic))
-  return { position: to, topicIds: idsOf(to, kept), seq: before.seq + 1 }
+  return {
+    position: to,
+    topicIds: idsOf(to, kept),
+    whole: topicsOf(
+      to,
+      [...before.whole].filter((topic) => !restarted.includes(topic)),
+    ),
+    seq: before.seq + 1,
+    unnamed: Position.EMPTY,
+    picked: [],
+  }
 }
 
 /** The snapshot that a commit makes. */
@@ -115,13 +183,17 @@ export function ledgerAdditions(
     readonly ranges: readonly OffsetRange[]
     /** Of the topics that were read. */
     readonly topicIds: TopicIds
+    readonly beginnings: Beginnings
     readonly maxEventMs: number
     readonly ingestMs: number
   },
 ): LedgerAdditions {
-  const after = stateAfter(before, batch.ranges, batch.topicIds)
+  const { ranges, topicIds, beginnings } = batch
+  const after = stateAfter(before, ranges, topicIds, beginnings)
+  const starts = startsOf(before, ranges, beginnings)
   return additions(streamId, after, batch, {
-    [LedgerKey.RANGES]: rangesToText(batch.ranges),
+    [LedgerKey.RANGES]: rangesToText(ranges),
+    ...leftOver(before, starts),
     [LedgerKey.MAX_EVENT_MS]: String(batch.maxEventMs),
     [LedgerKey.INGEST_MS]: String(batch.ingestMs),
   })
@@ -138,9 +210,22 @@ export function moveAdditions(
   if (move.restarted.length > 0) from['restarted'] = [...move.restarted]
   return additions(streamId, stateMoved(before, move), snapshot, {
     [LedgerKey.RANGES]: '',
+    ...leftOver(before, []),
     [LedgerKey.MOVED_FROM]: stringifyJson(from),
     [LedgerKey.MOVED_TO]: move.to.toText(),
   })
+}
+
+/** What snapshots have not said yet of the state that one builds on, and partitions that begin with it. */
+function leftOver(
+  { unnamed, picked }: LedgerState,
+  begun: readonly PartitionOffset[],
+): Record<string, string> {
+  const starts = unnamed.and(begun).toText()
+  return {
+    ...(starts === '' ? {} : { [LedgerKey.STARTS]: starts }),
+    ...(picked.length === 0 ? {} : { [LedgerKey.PICKED]: rangesToText(picked) }),
+  }
 }
 
 function additions(
@@ -167,11 +252,12 @@ function additions(
 }
 
 /** A position and the topics that it is of. */
-type Place = Pick<LedgerState, 'position' | 'topicIds'>
+export type Place = Pick<LedgerState, 'position' | 'topicIds' | 'whole'>
 
-function placeToJson({ position, topicIds }: Place): JsonObject {
+function placeToJson({ position, topicIds, whole }: Place): JsonObject {
   return {
     vector: position.toText(),
+    ...(whole.size === 0 ? {} : { 'whole-topics': [...whole] }),
     ...(topicIds.size === 0 ? {} : { 'topic-ids': Object.fromEntries(topicIds) }),
   }
 }
@@ -186,120 +272,25 @@ function placeFromJson(o: JsonObject): Place {
         asString(id, 'topic-ids'),
       ]),
     ),
+    whole: new Set(
+      asArray(o['whole-topics'] ?? [], 'whole-topics').map((t) => asString(t, 'whole-topics')),
+    ),
   }
-}
-
-/**
- * Where a stream is in a table, as its current snapshot has it.
- *
- * The property holds if its snapshot is the current one or an ancestor of it. If it is not, the table was set back: the
- * ranges of the snapshots that are left out are taken off again, back to where the two histories meet.
- * @throws CORRUPT_LEDGER, with both positions, where that cannot be told: nothing is guessed.
- */
-export function readLedger(metadata: TableMetadata, streamId: string, table: string): LedgerState {
-  const newest = newestOf(metadata, streamId)
-  const text = metadata.properties[ledgerProperty(streamId)]
-  if (text === undefined) {
-    if (newest === undefined) return NEW
-    throw corrupt(
-      table,
-      streamId,
-      `the snapshot ${newest.snapshotId} has ranges of the stream, and the property ${ledgerProperty(streamId)} is gone`,
-    )
-  }
-  const property = parseProperty(text, table, streamId)
-  const { currentSnapshotId } = metadata
-  if (isAncestorOf(metadata, currentSnapshotId, property.snapshotId)) return property
-  const isRetained = metadata.snapshots.some((s) => s.snapshotId === property.snapshotId)
-  // Expired since: then every snapshot of the stream that is left came before it.
-  if (!isRetained && currentSnapshotId !== undefined) {
-    // A table that was set back, and then lost what was left out, has a current snapshot that is older.
-    const current = metadata.snapshots.find((s) => s.snapshotId === currentSnapshotId)
-    const isLater = (current?.sequenceNumber ?? 0) >= property.sequenceNumber
-    if (newest === undefined && isLater && !reachesBack(metadata)) return property
-    if (newest !== undefined && seqOf(newest) === property.seq) return property
-  }
-  return rolledBack(metadata, streamId, table, property, newest)
-}
-
-/** True if all of the history of the current snapshot is retained, to the first. */
-function reachesBack(metadata: TableMetadata): boolean {
-  let last: Snapshot | undefined
-  for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) last = snapshot
-  return last !== undefined && last.parentSnapshotId === undefined
-}
-
-/** The position before the commits between the current history and the property's snapshot. */
-function rolledBack(
-  metadata: TableMetadata,
-  streamId: string,
-  table: string,
-  property: LedgerProperty,
-  newest: Snapshot | undefined,
-): LedgerState {
-  const current = new Set<bigint>()
-  for (const s of ancestorsOf(metadata, metadata.currentSnapshotId)) current.add(s.snapshotId)
-  let { position, topicIds, seq } = property
-  for (const snapshot of ancestorsOf(metadata, property.snapshotId)) {
-    if (current.has(snapshot.snapshotId)) break
-    if (snapshot.summary[LedgerKey.ID] !== streamId) continue
-    if (seqOf(snapshot) !== seq) break
-    const moved = movedBy(snapshot)
-    if (moved === undefined) position = position.before(rangesOf(snapshot))
-    else ({ position, topicIds } = moved.from)
-    seq--
-  }
-  const expected = newest === undefined ? 0 : seqOf(newest)
-  if (seq !== expected) {
-    const found =
-      newest === undefined
-        ? 'has no snapshot of the stream'
-        : `has the stream at commit ${expected} (${newest.summary[LedgerKey.RANGES]})`
-    throw corrupt(
-      table,
-      streamId,
-      `the property says commit ${property.seq} at ${property.position.toText()} in snapshot ${property.snapshotId}, but the current history ${found}, and the snapshots between are gone`,
-    )
-  }
-  // Partitions that began after the point to which the table was set back are not known there.
-  if (newest === undefined) return NEW
-  const known =
-    position.digest() === newest.summary[LedgerKey.VECTOR]
-      ? position
-      : withoutLater(position, newest)
-  if (known !== undefined) {
-    return { position: known, topicIds: idsOf(known, topicIds), seq }
-  }
-  throw corrupt(
-    table,
-    streamId,
-    `the position ${position.toText()}, which the property and the snapshots set back give, is not the one that snapshot ${newest.snapshotId} names`,
-  )
-}
-
-/** The position without partitions that were first read after a snapshot; undefined if that does not explain it. */
-function withoutLater(position: Position, newest: Snapshot): Position | undefined {
-  const all = [...position.entries()]
-  // Few partitions begin between two commits: those with the smallest offsets are tried, one more each time.
-  const byOffset = [...all].sort((a, b) => a.offset - b.offset)
-  for (let left = 1; left <= byOffset.length; left++) {
-    const gone = new Set(byOffset.slice(0, left))
-    const rest = Position.of(all.filter((p) => !gone.has(p)))
-    if (rest.digest() === newest.summary[LedgerKey.VECTOR]) return rest
-  }
-  return undefined
-}
-
-function newestOf(metadata: TableMetadata, streamId: string): Snapshot | undefined {
-  for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) {
-    if (snapshot.summary[LedgerKey.ID] === streamId) return snapshot
-  }
-  return undefined
 }
 
 /** @throws CORRUPT_LEDGER */
 export function rangesOf(snapshot: Snapshot): OffsetRange[] {
   return rangesFromText(snapshot.summary[LedgerKey.RANGES] ?? '')
+}
+
+/** Where partitions begin that the snapshot is the first to name. @throws CORRUPT_LEDGER */
+export function startsNamedBy(snapshot: Snapshot): Position {
+  return Position.fromText(snapshot.summary[LedgerKey.STARTS] ?? '')
+}
+
+/** What the snapshot found picked into the table, in order. @throws CORRUPT_LEDGER */
+export function pickedBefore(snapshot: Snapshot): OffsetRange[] {
+  return rangesFromText(snapshot.summary[LedgerKey.PICKED] ?? '')
 }
 
 /** What a move did, from where; undefined for a snapshot that took ranges in. @throws CORRUPT_LEDGER */
@@ -326,24 +317,36 @@ export function seqOf(snapshot: Snapshot): number {
   return Number(snapshot.summary[LedgerKey.SEQ])
 }
 
-function parseProperty(text: string, table: string, streamId: string): LedgerProperty {
+/** @throws CORRUPT_LEDGER */
+export function parseProperty(text: string, table: string, streamId: string): LedgerProperty {
   try {
     const o = asObject(parseJson(text, 'the offsets', 4), 'the offsets')
     return {
       ...placeFromJson(o),
+      unnamed: Position.EMPTY,
+      picked: [],
       seq: asSafeLong(o['seq'], 'seq'),
       snapshotId: BigInt(asString(o['snapshot-id'], 'snapshot-id')),
       sequenceNumber: asSafeLong(o['sequence-number'], 'sequence-number'),
     }
   } catch (cause) {
-    throw corrupt(table, streamId, `its property is ${text.slice(0, 200)}`, cause)
+    throw corruptLedger(table, streamId, `its property is ${text.slice(0, 200)}`, { cause })
   }
 }
 
-function corrupt(table: string, streamId: string, why: string, cause?: unknown): FloeError {
+/** Nothing is guessed. @param remedy what to do, where that is something special. */
+export function corruptLedger(
+  table: string,
+  streamId: string,
+  why: string,
+  {
+    cause,
+    remedy = "Another program has changed the table's properties or history. Set the table to a snapshot of the stream that is retained, or begin again with another stream id and an empty table",
+  }: { readonly cause?: unknown; readonly remedy?: string } = {},
+): FloeError {
   return new FloeError(
     'CORRUPT_LEDGER',
-    `Cannot tell where the stream "${streamId}" is in ${table}: ${why}. Another program has changed the table's properties or history. Set the table to a snapshot of the stream that is retained, or begin again with another stream id and an empty table`,
+    `Cannot tell where the stream "${streamId}" is in ${table}: ${why}. ${remedy}`,
     { context: { table, stream: streamId }, ...(cause === undefined ? {} : { cause }) },
   )
 }

@@ -5,13 +5,14 @@
 import { checkOptions } from '../core/check-options.ts'
 import { FloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
-import { type LedgerState, moveAdditions, readLedger } from './ledger.ts'
+import { type LedgerState, moveAdditions } from './ledger.ts'
 import {
   type OffsetRange,
   type PartitionOffset,
   type Position,
   skippedBetween,
 } from './position.ts'
+import { readLedger } from './read-ledger.ts'
 import { discover, streamConflict } from './stream-tables.ts'
 
 export interface MoveStreamOptions {

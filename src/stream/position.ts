@@ -69,12 +69,17 @@ export class Position {
   /** The position after the ranges: their partitions are read on from their ends. */
   after(ranges: Iterable<OffsetRange>): Position {
     const ends = [...ranges].map(({ topic, partition, end }) => ({ topic, partition, offset: end }))
-    return Position.of([...this.entries(), ...ends])
+    return this.and(ends)
   }
 
   /** The position before the ranges: their partitions are read again from their starts. */
   before(ranges: Iterable<OffsetRange>): Position {
     return this.after([...ranges].map((range) => ({ ...range, end: range.start })))
+  }
+
+  /** The position with these places besides; they count where it has others. */
+  and(places: Iterable<PartitionOffset>): Position {
+    return Position.of([...this.entries(), ...places])
   }
 
   /** The position without any partition of these topics. */

@@ -5,8 +5,9 @@
 import { FloeError, isFloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
-import { type LedgerState, ledgerProperty, readLedger, stateAfter } from './ledger.ts'
+import { type LedgerState, ledgerProperty, NO_BEGINNINGS, stateAfter } from './ledger.ts'
 import { type OffsetRange, type PartitionOffset, Position, partitionKey } from './position.ts'
+import { readLedger } from './read-ledger.ts'
 import type { TopicIds } from './topic-ids.ts'
 
 /** Tables that take the same records. */
@@ -44,7 +45,7 @@ export class StreamTables {
     const names = tables ?? [...new Set([...(await discover(lake, streamId)), ...backfill])]
     const loaded = new StreamTables(lake, streamId, tables === undefined && names.length === 0)
     for (const name of names) loaded.#states.set(name, await loaded.#read(name))
-    const fresh = names.filter((name) => loaded.#stateOf(name).seq === 0)
+    const fresh = names.filter((name) => isFresh(loaded.#stateOf(name)))
     const unexpected = fresh.filter((name) => !backfill.includes(name))
     if (fresh.length < names.length && unexpected[0] !== undefined) {
       const [name] = unexpected
@@ -70,7 +71,7 @@ export class StreamTables {
     for (const [name, state] of found) {
       const known = this.#stateOf(name)
       const [before, now] = [known.position, state.position]
-      if (known.seq > 0 && state.seq === 0) throw streamConflict(this.#streamId, name, before, now)
+      if (!isFresh(known) && isFresh(state)) throw streamConflict(this.#streamId, name, before, now)
       for (const at of [...before.entries(), ...now.entries()]) {
         const { topic, partition } = at
         if (before.get(topic, partition) !== now.get(topic, partition)) moved.add(partitionKey(at))
@@ -143,7 +144,7 @@ export class StreamTables {
   /** The batch is in the tables. */
   advance(tables: Iterable<string>, ranges: readonly OffsetRange[], topicIds: TopicIds): void {
     for (const table of tables) {
-      this.#states.set(table, stateAfter(this.#stateOf(table), ranges, topicIds))
+      this.#states.set(table, stateAfter(this.#stateOf(table), ranges, topicIds, NO_BEGINNINGS))
     }
     this.#open = false
   }
@@ -180,6 +181,11 @@ export class StreamTables {
     const { metadata } = await this.#lake.table(table)
     return readLedger(metadata, this.#streamId, table)
   }
+}
+
+/** True for a table that knows nothing of the stream. One that was set back to before it knows where it begins. */
+function isFresh({ seq, position }: LedgerState): boolean {
+  return seq === 0 && position.size === 0
 }
 
 /**

@@ -7,10 +7,11 @@ import {
   ledgerAdditions,
   ledgerProperty,
   moveAdditions,
-  readLedger,
+  NO_BEGINNINGS,
 } from '../../src/stream/ledger.ts'
 import { type OffsetRange, Position } from '../../src/stream/position.ts'
-import { verifyLedger } from '../../src/stream/verify-ledger.ts'
+import { readLedger } from '../../src/stream/read-ledger.ts'
+import { type LedgerReport, verifyLedger } from '../../src/stream/verify-ledger.ts'
 import { errorOf } from '../support/expect-error.ts'
 
 const range = (partition: number, start: number, end: number): OffsetRange => ({
@@ -27,6 +28,8 @@ class History {
   current: bigint | undefined
   /** Of the source. */
   topicIds: ReadonlyMap<string, string | undefined> = new Map()
+  /** As a reader found them. */
+  beginnings = NO_BEGINNINGS
   #id = 0n
 
   get metadata(): TableMetadata {
@@ -48,6 +51,7 @@ class History {
     const { summary, updates } = ledgerAdditions('s', this.read(), {
       ranges,
       topicIds: this.topicIds,
+      beginnings: this.beginnings,
       snapshotId,
       sequenceNumber: Number(snapshotId),
       maxEventMs: 0,
@@ -74,6 +78,24 @@ class History {
 
   foreign(): bigint {
     return this.#add(++this.#id, { operation: 'replace' })
+  }
+
+  /** Takes the rows of a snapshot in again, as Spark's cherrypick_snapshot does. */
+  pick(source: bigint, more: Record<string, string> = {}): bigint {
+    const summary = { operation: 'append', 'source-snapshot-id': String(source), ...more }
+    return this.#add(++this.#id, summary)
+  }
+
+  /** As an earlier version of floe has written it, which kept no beginnings and found nothing picked. */
+  age(): void {
+    for (const { summary } of this.snapshots as { summary: Record<string, string> }[]) {
+      delete summary['floe.stream.starts']
+      delete summary['floe.stream.picked']
+    }
+  }
+
+  verify(): LedgerReport['streams'] {
+    return verifyLedger({ name: 'x.t', metadata: this.metadata }).streams
   }
 
   expire(...ids: bigint[]): void {
@@ -132,7 +154,7 @@ describe('the ledger of a stream', () => {
     expect(verifyLedger({ name: 'x.t', metadata: history.metadata }).ok).toBe(true)
   })
 
-  it('goes back with a table that is set back, also beyond the first range of a partition', () => {
+  it('goes back with a table that is set back, and reads partitions from where they began', () => {
     const history = new History()
     const first = history.commit(range(0, 0, 5))
     const second = history.commit(range(0, 5, 6), range(1, 0, 2))
@@ -141,20 +163,200 @@ describe('the ledger of a stream', () => {
     history.current = second
     expect(position(history)).toBe('2: events:0:6,events:1:2')
     history.current = first
-    expect(position(history)).toBe('1: events:0:5')
+    expect(position(history)).toBe('1: events:0:5,events:1:0')
     // It goes on from there.
     history.commit(range(0, 5, 7))
-    expect(position(history)).toBe('2: events:0:7')
+    expect(position(history)).toBe('2: events:0:7,events:1:0')
     expect(verifyLedger({ name: 'x.t', metadata: history.metadata }).ok).toBe(true)
   })
 
-  it('goes back to the start with a table that is set back to before the stream', () => {
+  it('goes back to where it began with a table that is set back to before the stream', () => {
     const history = new History()
     const before = history.foreign()
+    history.topicIds = new Map([['events', 'a']])
     history.commit(range(0, 10, 15))
     history.commit(range(0, 15, 16))
     history.current = before
+    // Not to what the source has by then: retention may have removed some since.
+    expect(position(history)).toBe('0: events:0:10')
+    expect([...history.read().topicIds]).toEqual([['events', 'a']])
+    history.commit(range(0, 10, 12))
+    expect(position(history)).toBe('1: events:0:12')
+    expect(history.verify()).toMatchObject([{ problems: [], complete: true, offsets: 2 }])
+  })
+
+  it('goes back to before a partition began, wherever that was', () => {
+    for (const isOld of [true, false]) {
+      const history = new History()
+      const begin = (topic: string, start: number): OffsetRange[] =>
+        [0, 1, 2].map((p) => ({ topic, partition: p, start: start + p, end: start + 100 }))
+      const first = history.commit(range(0, 0, 500), range(7, 30, 40))
+      history.foreign()
+      history.commit(range(1, 1000, 1200))
+      const third = history.commit(range(0, 500, 501), ...begin('more', 700))
+      history.commit(range(0, 501, 502), range(2, 5, 6), ...begin('others', 0))
+      if (isOld) history.age()
+      history.current = third
+      const all = 'events:0:501,events:1:1200,events:2:5,events:7:40'
+      const topics = 'more:0:800,more:1:800,more:2:800,others:0:0,others:1:1,others:2:2'
+      expect(position(history)).toBe(`3: ${all},${topics}`)
+      history.current = first
+      expect(position(history)).toBe(
+        '1: events:0:500,events:1:1000,events:2:5,events:7:40,more:0:700,more:1:701,more:2:702,others:0:0,others:1:1,others:2:2',
+      )
+      // What no snapshot of the history names, the next one does.
+      history.commit(range(1, 1000, 1001))
+      expect(history.verify()).toMatchObject([{ problems: [], complete: true }])
+      history.current = first
+      expect(history.read().position.get('more', 2)).toBe(702)
+    }
+  })
+
+  it('has a place for partitions without a record from the first commit on', () => {
+    const history = new History()
+    const starts = Position.fromText('events:0:5,events:1:9,events:2:0')
+    history.beginnings = { starts, whole: new Set(['events', 'unread']) }
+    history.commit(range(0, 5, 6))
+    expect(position(history)).toBe('1: events:0:6,events:1:9,events:2:0')
+    expect([...history.read().whole]).toEqual(['events'])
+    // Where it has one that counts, not what a reader finds later.
+    const later = Position.fromText('events:0:6,events:1:40,events:2:40,events:3:0')
+    history.beginnings = { starts: later, whole: new Set() }
+    const second = history.commit(range(1, 9, 10))
+    expect(position(history)).toBe('2: events:0:6,events:1:10,events:2:0,events:3:0')
+    expect([...history.read().whole]).toEqual(['events'])
+    history.commit(range(3, 0, 1))
+    history.current = second
+    expect(position(history)).toBe('2: events:0:6,events:1:10,events:2:0,events:3:0')
+    expect(history.verify()).toMatchObject([{ problems: [], complete: true, offsets: 2 }])
+    // A topic that is made anew has other partitions.
+    history.move('events:0:3', 'events')
+    expect([...history.read().whole]).toEqual([])
+    history.current = second
+    expect([...history.read().whole]).toEqual(['events'])
+  })
+
+  it('is refused where the history goes by the snapshot of the property, which has expired', () => {
+    const history = new History()
+    const first = history.foreign()
+    const second = history.foreign()
+    const third = history.commit(range(0, 0, 1000))
+    history.current = second
+    history.foreign()
+    expect(position(history)).toBe('0: events:0:0')
+    history.expire(first, third)
+    // From the fourth snapshot straight to the second: the third one was left out.
+    const { message } = errorOf('CORRUPT_LEDGER', () => history.read())
+    expect(message).toContain('events:0:1000')
+    expect(message).toContain('remove its property floe.stream.s.offsets')
+    expect(history.verify()[0]?.problems[0]).toContain('events:0:1000')
+    history.expire(second)
+    // The one after it names another one as its parent.
+    errorOf('CORRUPT_LEDGER', () => history.read())
+    // As the message says.
+    history.properties = {}
     expect(position(history)).toBe('0: ')
+  })
+
+  it('is refused where the newest snapshot is of the same commit and another position', () => {
+    const history = new History()
+    const first = history.commit(range(0, 0, 5))
+    const second = history.commit(range(0, 5, 9))
+    history.current = first
+    const third = history.commit(range(0, 5, 6))
+    history.current = second
+    history.expire(third)
+    errorOf('CORRUPT_LEDGER', () => history.read())
+  })
+
+  it('has what was picked of commits that were set back', () => {
+    const history = new History()
+    const first = history.commit(range(0, 0, 500))
+    const second = history.commit(range(0, 500, 900), range(1, 7, 8))
+    const third = history.commit(range(0, 900, 1000))
+    history.current = first
+    history.foreign()
+    expect(position(history)).toBe('1: events:0:500,events:1:7')
+    const picked = history.pick(second)
+    expect(position(history)).toBe('1: events:0:900,events:1:8')
+    expect(history.verify()).toMatchObject([{ problems: [], offsets: 901 }])
+    // What was picked, and then set back, may be picked again.
+    history.current = first
+    history.foreign()
+    history.pick(picked)
+    history.pick(third)
+    expect(position(history)).toBe('1: events:0:1000,events:1:8')
+    history.commit(range(0, 1000, 1001))
+    expect(position(history)).toBe('2: events:0:1001,events:1:8')
+    // The commit after it tells, also when what was picked has expired.
+    history.expire(second, third, picked)
+    expect(history.verify()).toMatchObject([{ problems: [], complete: true, offsets: 1002 }])
+    history.current = first
+    expect(position(history)).toBe('1: events:0:500,events:1:7')
+  })
+
+  it('is refused where what was picked does not follow, or may have been its own', () => {
+    const set = (): { history: History; second: bigint; third: bigint; last: bigint } => {
+      const history = new History()
+      const first = history.commit(range(0, 0, 5))
+      const second = history.commit(range(0, 5, 6))
+      const third = history.commit(range(0, 6, 9))
+      history.current = first
+      return { history, second, third, last: history.foreign() }
+    }
+    const gap = set()
+    const picked = gap.history.pick(gap.third)
+    const { message } = errorOf('CORRUPT_LEDGER', () => gap.history.read())
+    for (const part of [`snapshot ${picked}`, 'events:0:6-9', 'at events:0:5', `, ${gap.last}`]) {
+      expect(message).toContain(part)
+    }
+    expect(gap.history.verify()[0]?.problems[0]).toContain('picked')
+    // As the message says.
+    gap.history.current = gap.last
+    expect(position(gap.history)).toBe('1: events:0:5')
+
+    const twice = set()
+    twice.history.commit(range(0, 5, 8))
+    twice.history.pick(twice.second)
+    expect(errorOf('CORRUPT_LEDGER', () => twice.history.read()).message).toContain('some twice')
+
+    const gone = set()
+    gone.history.commit(range(1, 0, 1))
+    gone.history.pick(gone.second)
+    gone.history.expire(gone.second)
+    expect(errorOf('CORRUPT_LEDGER', () => gone.history.read()).message).toContain('is gone')
+  })
+
+  it('lets others pick and publish what is not of it', () => {
+    const history = new History()
+    const staged = history.foreign()
+    const before = history.commit(range(0, 0, 5))
+    history.pick(staged)
+    history.commit(range(0, 5, 6))
+    // What stands before the last commit has nothing to tell.
+    history.expire(staged)
+    expect(position(history)).toBe('2: events:0:6')
+    history.pick(staged, { 'published-wap-id': 'audit' })
+    expect(position(history)).toBe('2: events:0:6')
+    const again = history.foreign()
+    history.pick(again)
+    expect(position(history)).toBe('2: events:0:6')
+    expect(history.verify()).toMatchObject([{ problems: [] }])
+    history.current = before
+    expect(position(history)).toBe('1: events:0:5')
+  })
+
+  it('shows rows that an earlier version has let in twice', () => {
+    const history = new History()
+    const first = history.commit(range(0, 0, 5))
+    const second = history.commit(range(0, 5, 6))
+    history.current = first
+    history.foreign()
+    const picked = history.pick(second)
+    history.commit()
+    history.age()
+    const [stream] = history.verify()
+    expect(stream?.problems.join()).toContain(`snapshot ${picked} was picked, and has events:0:5-6`)
   })
 
   it('keeps which topics its position is of, and goes without where tables do not have it', () => {
@@ -181,7 +383,11 @@ describe('the ledger of a stream', () => {
     history.current = third
     expect([...history.read().topicIds.keys()]).toEqual(['events', 'more'])
     history.current = first
-    expect([...history.read().topicIds]).toEqual([['events', 'a']])
+    // Its partition is read from where it began, if it is still of that topic.
+    expect([...history.read().topicIds]).toEqual([
+      ['events', 'a'],
+      ['more', 'c'],
+    ])
     history.properties[ledgerProperty('s')] =
       '{"vector":"events:0:5","topic-ids":{"events":5},"seq":1,"snapshot-id":"1","sequence-number":1}'
     errorOf('CORRUPT_LEDGER', () => history.read())
@@ -208,7 +414,7 @@ describe('the ledger of a stream', () => {
     // Set back: the topic of before the restart is the one that its position is of.
     const { properties } = history
     for (const [current, at, ids] of [
-      [restarted, '4: events:2:3', [['events', 'b']]],
+      [restarted, '4: events:0:0,events:2:3', [['events', 'b']]],
       [moved, '2: events:0:9,events:1:3,events:2:4', [['events', 'a']]],
       [first, '1: events:0:5,events:1:3', [['events', 'a']]],
     ] as const) {
