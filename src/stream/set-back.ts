@@ -10,6 +10,7 @@ import {
   type LedgerState,
   ledgerProperty,
   movedBy,
+  NEW_LEDGER,
   type Place,
   pickedBefore,
   rangesOf,
@@ -47,9 +48,11 @@ export function setBack(
 ): SetBack {
   const { metadata, streamId, table } = where
   const newest = chain[newestAt]
-  const { leftOut, meeting } = leftOutOf(metadata, streamId, property, chain)
+  const { leftOut, meeting, isReplaced } = leftOutOf(metadata, streamId, property, chain)
   const found = newest === undefined ? 0 : seqOf(newest)
   if (property.seq - leftOut.length !== found) throw gone(where, property, chain, newest)
+  // Of what was written before nothing is in the table, which is as new.
+  if (isReplaced && newest === undefined) return { state: NEW_LEDGER, unsettled: [] }
   let undone: Undone = { ...property, unnamed: Position.EMPTY }
   for (const [i, snapshot] of leftOut.entries()) {
     const earlier = [...leftOut.slice(i + 1), ...(newest === undefined ? [] : chain)]
@@ -79,22 +82,31 @@ export function setBack(
   return { state, unsettled: chain.slice(0, end) }
 }
 
-/** Commits of the stream that are not in the current history, newest first, and where in that it meets theirs. */
+/**
+ * Commits of the stream that are not in the current history, newest first, and where in that it meets theirs; or that they
+ * go back to another first snapshot, as after CREATE OR REPLACE TABLE.
+ */
 function leftOutOf(
   metadata: TableMetadata,
   streamId: string,
   property: LedgerProperty,
   chain: readonly Snapshot[],
-): { readonly leftOut: readonly Snapshot[]; readonly meeting: number } {
+): {
+  readonly leftOut: readonly Snapshot[]
+  readonly meeting: number
+  readonly isReplaced: boolean
+} {
   const leftOut: Snapshot[] = []
+  let isReplaced = false
   for (const snapshot of ancestorsOf(metadata, property.snapshotId)) {
     const meeting = chain.indexOf(snapshot)
-    if (meeting >= 0) return { leftOut, meeting }
+    if (meeting >= 0) return { leftOut, meeting, isReplaced: false }
+    isReplaced = snapshot.parentSnapshotId === undefined
     if (snapshot.summary[LedgerKey.ID] !== streamId) continue
     if (seqOf(snapshot) !== property.seq - leftOut.length) break
     leftOut.push(snapshot)
   }
-  return { leftOut, meeting: -1 }
+  return { leftOut, meeting: -1, isReplaced }
 }
 
 /** The state before a commit. @param earlier the stream's that are retained from before it, newest first. */

@@ -185,6 +185,15 @@ describe('the ledger of a stream', () => {
     expect(history.verify()).toMatchObject([{ problems: [], complete: true, offsets: 2 }])
   })
 
+  it('knows nothing of a table that was replaced', () => {
+    const history = new History()
+    history.commit(range(0, 10, 15))
+    history.current = undefined
+    expect(position(history)).toBe('0: ')
+    history.foreign()
+    expect(position(history)).toBe('0: ')
+  })
+
   it('goes back to before a partition began, wherever that was', () => {
     for (const isOld of [true, false]) {
       const history = new History()
