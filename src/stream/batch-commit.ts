@@ -9,7 +9,7 @@ import type { AttemptAdditions } from '../iceberg/table/table-stage.ts'
 import type { TransactionResult } from '../iceberg/table/transaction.ts'
 import type { StreamBatch } from './batch.ts'
 import { expiryUpdates } from './expiry.ts'
-import { ledgerAdditions, NO_BEGINNINGS } from './ledger.ts'
+import { ledgerAdditions } from './ledger.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type OffsetRange, type Position, rangesToText } from './position.ts'
 import { readLedger } from './read-ledger.ts'
@@ -190,7 +190,7 @@ export class BatchCommit {
     const { summary, updates } = ledgerAdditions(id, now, {
       ranges: batch.ranges,
       topicIds,
-      beginnings: NO_BEGINNINGS,
+      beginnings: tables.beginnings,
       snapshotId,
       sequenceNumber: metadata.lastSequenceNumber + 1,
       maxEventMs: batch.timeMs,
@@ -227,6 +227,9 @@ function unanswered(id: string, cause: unknown): FloeError {
 function beginsAt(ranges: readonly OffsetRange[], now: Position, expected: Position): boolean {
   return ranges.every(({ topic, partition, start }) => {
     const at = now.get(topic, partition)
-    return at === expected.get(topic, partition) && (at === undefined || at === start)
+    const before = expected.get(topic, partition)
+    // Another runner may have named where the partition begins, which nobody has read from.
+    if (before === undefined) return at === undefined || at === start
+    return at === before && at === start
   })
 }

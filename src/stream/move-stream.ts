@@ -24,6 +24,12 @@ export interface MoveStreamOptions {
    */
   readonly to?: Iterable<PartitionOffset> | undefined
   /**
+   * Lets `to` name partitions of which no table has a place, as of one that was added to a topic and has lost its first
+   * records. Without it such a partition is taken for a slip of the pen: a stream cannot go on from one that its source
+   * does not have.
+   */
+  readonly newPartitions?: boolean | undefined
+  /**
    * Topics that were deleted and made anew: what the tables know of their partitions is forgotten, so that the new topic
    * is read from its first record.
    */
@@ -57,6 +63,7 @@ export async function moveStream(options: MoveStreamOptions): Promise<MovedStrea
     lake: true,
     id: true,
     to: true,
+    newPartitions: true,
     restart: true,
     tables: true,
     signal: true,
@@ -75,7 +82,7 @@ export async function moveStream(options: MoveStreamOptions): Promise<MovedStrea
     const { metadata } = await lake.table(table)
     states.push({ table, from: readLedger(metadata, id, table) })
   }
-  checkMove(id, states, to, restart)
+  checkMove(id, states, to, restart, options.newPartitions === true)
   const transaction = lake.transaction(
     options.signal === undefined ? {} : { signal: options.signal },
   )
@@ -128,6 +135,7 @@ function checkMove(
   states: readonly { readonly from: LedgerState }[],
   to: readonly PartitionOffset[],
   restart: readonly string[],
+  newPartitions: boolean,
 ): void {
   const isNew = states.every(({ from }) => from.position.size === 0)
   const knows = (topic: string): boolean => states.some(({ from }) => from.position.hasTopic(topic))
@@ -146,8 +154,16 @@ function checkMove(
         `${topic}/${partition} cannot go on from ${offset}: partitions and offsets are whole numbers`,
       )
     }
-    if (isNew || knows(topic)) continue
-    throw bad(id, `its tables know no partition of topic ${JSON.stringify(topic)}`)
+    if (isNew) continue
+    if (!knows(topic)) {
+      throw bad(id, `its tables know no partition of topic ${JSON.stringify(topic)}`)
+    }
+    const isKnown = states.some(({ from }) => from.position.get(topic, partition) !== undefined)
+    if (isKnown || newPartitions) continue
+    throw bad(
+      id,
+      `its tables have no place of partition ${partition} of topic ${JSON.stringify(topic)}. If the topic has it, say so with newPartitions`,
+    )
   }
 }
 

@@ -127,7 +127,7 @@ class Runner {
       try {
         tables = await this.#stop.unlessOverdue(this.#loadTables())
         reader = await this.#openSource(tables)
-        this.#beginAt(tables.position)
+        if (reader.sharing === undefined) await this.#begin(reader, tables)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
         this.#warnOfTopicsWithoutId(reader)
         await this.#loop({ reader, tables, partitions: new SharedPartitions(reader) })
@@ -215,21 +215,23 @@ class Runner {
     }
   }
 
-  #beginAt(position: Position): void {
+  async #begin(reader: SourceReader, tables: StreamTables): Promise<void> {
+    const warning = await this.#stop.unlessAsked(tables.begin(reader))
+    if (warning !== undefined) this.#emit({ type: 'warning', error: warning })
     this.#lag.begin()
     this.#readTo.clear()
-    for (const at of position.entries()) this.#readTo.set(partitionKey(at), at.offset)
+    for (const at of tables.position.entries()) this.#readTo.set(partitionKey(at), at.offset)
   }
 
   /** Begins with the partitions that the reader has now, where the tables are now: what was read of others is dropped. */
-  #follow({ partitions, tables }: Open): Promise<void> {
+  async #follow({ reader, partitions, tables }: Open): Promise<void> {
     const resumed = partitions.resume(async () => {
       await this.#reload(tables, this.#stop.asked)
       this.#backlog.clear()
-      this.#beginAt(tables.position)
       return tables.position
     })
-    return this.#stop.unlessAsked(resumed)
+    await this.#stop.unlessAsked(resumed)
+    await this.#begin(reader, tables)
   }
 
   /** @param until what ends it */
@@ -247,26 +249,26 @@ class Runner {
   }
 
   /** Reads until the tick, or until a batch is full. */
-  async #collect({ reader, partitions }: Open, tick: number): Promise<boolean> {
+  async #collect({ reader, partitions, tables }: Open, tick: number): Promise<boolean> {
     const { runtime } = this.#o
     for (;;) {
       if (this.#isToClose(partitions)) return false
       const left = tick - runtime.monotonicMs()
       const before = this.#backlog.bytes
-      await this.#read(reader, Math.max(0, Math.min(left, READ_WAIT_MS)))
+      await this.#read(reader, tables, Math.max(0, Math.min(left, READ_WAIT_MS)))
       // At the tick what has arrived is taken along, all of it if the stream is behind.
       if (left <= 0 && this.#backlog.bytes - before < BEHIND_BYTES) return false
     }
   }
 
   /** Reads until the offsets are reached, or until a batch is full. True if there is nothing more. */
-  async #drain({ reader, partitions }: Open, ends: Position): Promise<boolean> {
+  async #drain({ reader, partitions, tables }: Open, ends: Position): Promise<boolean> {
     let idleSince = this.#o.runtime.monotonicMs()
     for (;;) {
       if (this.#isToClose(partitions)) return false
       const unread = this.#firstUnread(reader, ends)
       if (unread === undefined && reader.sharing?.isJoined !== false) return true
-      const chunks = await this.#read(reader, READ_WAIT_MS)
+      const chunks = await this.#read(reader, tables, READ_WAIT_MS)
       const now = this.#o.runtime.monotonicMs()
       if (chunks > 0) idleSince = now
       else if (now - idleSince >= DRAINED_MS) {
@@ -308,11 +310,17 @@ class Runner {
     )
   }
 
-  async #read(reader: SourceReader, waitMs: number): Promise<number> {
+  async #read(reader: SourceReader, tables: StreamTables, waitMs: number): Promise<number> {
     try {
       const reading = reader.read({ waitMs, signal: this.#stop.asked })
       const chunks = await this.#stop.unlessOverdue(reading)
-      for (const chunk of chunks) this.#readTo.set(partitionKey(chunk), chunk.end)
+      for (const chunk of chunks) {
+        const key = partitionKey(chunk)
+        if (!this.#readTo.has(key)) {
+          tables.checkBeginning({ ...chunk, offset: chunk.start })
+        }
+        this.#readTo.set(key, chunk.end)
+      }
       this.#lag.read(chunks)
       this.#backlog.add(chunks)
       return chunks.length

@@ -76,6 +76,13 @@ export interface SourceReader {
    * begins.
    */
   nextOffsets(): Position
+  /**
+   * The same for all partitions of the topics: of one that another reader has the first offset that there is. A source
+   * that tells it has partitions that are added later begin at 0; of one that does not, a stream keeps the places alone
+   * of partitions that it reads.
+   * @throws SOURCE_UNAVAILABLE
+   */
+  firstOffsets?(): Promise<Position>
   /** For each partition that this reader reads the offset after its last record, as of now. */
   endOffsets(): Promise<Position>
   /** Told after a commit what the tables have. Advisory: tools that watch the lag of a consumer group want it. */

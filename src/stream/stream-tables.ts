@@ -5,9 +5,16 @@
 import { FloeError, isFloeError } from '../core/errors.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
-import { type LedgerState, ledgerProperty, NO_BEGINNINGS, stateAfter } from './ledger.ts'
+import {
+  type Beginnings,
+  type LedgerState,
+  ledgerProperty,
+  NO_BEGINNINGS,
+  stateAfter,
+} from './ledger.ts'
 import { type OffsetRange, type PartitionOffset, Position, partitionKey } from './position.ts'
 import { readLedger } from './read-ledger.ts'
+import type { SourceReader } from './source.ts'
 import type { TopicIds } from './topic-ids.ts'
 
 /** Tables that take the same records. */
@@ -21,6 +28,7 @@ export class StreamTables {
   readonly #states = new Map<string, LedgerState>()
   /** Groups by their names, so that equal ones are the same. */
   readonly #groups = new Map<string, WriteGroup>()
+  #beginnings = NO_BEGINNINGS
   /** True while a table may still join that nobody named. */
   #open: boolean
 
@@ -79,6 +87,68 @@ export class StreamTables {
       this.#states.set(name, state)
     }
     return moved
+  }
+
+  /**
+   * Finds out where partitions begin that a table has no place of. Goes before the first read from the position.
+   * @returns a warning of partitions of which it cannot be told whether records are missing.
+   * @throws OFFSET_OUT_OF_RANGE where records are missing; SOURCE_UNAVAILABLE
+   */
+  async begin(reader: SourceReader): Promise<FloeError | undefined> {
+    const topics = [...reader.topicIds.keys()]
+    const states = [...this.#states.values()]
+    const isKnown = states.length > 0 && states.every((s) => topics.every((t) => s.whole.has(t)))
+    const first = isKnown ? undefined : await reader.firstOffsets?.()
+    // Its own count: retention may have gone on since they were opened.
+    const starts = (first ?? Position.EMPTY).and(reader.nextOffsets().entries())
+    this.#beginnings = {
+      starts,
+      whole: new Set(isKnown || first !== undefined ? topics : []),
+    }
+    // Also of what other readers have: a commit of this one names them too.
+    for (const at of starts.entries()) this.checkBeginning(at)
+    return this.#unclear(starts)
+  }
+
+  /** Where partitions begin that a table has no place of. */
+  get beginnings(): Beginnings {
+    return this.#beginnings
+  }
+
+  /**
+   * Looks at where a partition is read from, if a table has no place of it: one that was added to a topic begins at 0.
+   * @throws OFFSET_OUT_OF_RANGE
+   */
+  checkBeginning({ topic, partition, offset }: PartitionOffset): void {
+    if (offset === 0) return
+    for (const [table, { position, whole }] of this.#states) {
+      if (!whole.has(topic) || position.get(topic, partition) !== undefined) continue
+      throw new FloeError(
+        'OFFSET_OUT_OF_RANGE',
+        `Cannot begin to read ${topic}/${partition} at offset ${offset}: the stream "${this.#streamId}" has read other partitions of the topic into ${table}, and this one, which was added to it, has lost its records from 0 on. Nothing is skipped. Once it is decided what to do without them, moveStream with newPartitions has the stream begin at ${offset}`,
+        { context: { topic, partition, offset: 0, firstOffset: offset } },
+      )
+    }
+  }
+
+  /** Ledgers of earlier versions do not tell partitions that were seen empty from those that were not there. */
+  #unclear(starts: Position): FloeError | undefined {
+    const unclear = [...starts.entries()].filter(
+      ({ topic, partition, offset }) =>
+        offset > 0 &&
+        [...this.#states.values()].some(
+          ({ position, whole }) =>
+            position.hasTopic(topic) &&
+            !whole.has(topic) &&
+            position.get(topic, partition) === undefined,
+        ),
+    )
+    if (unclear.length === 0) return undefined
+    return new FloeError(
+      'OFFSET_OUT_OF_RANGE',
+      `The stream "${this.#streamId}" begins to read ${Position.of(unclear).toText().slice(0, 500)}, and its tables do not say whether it has seen these partitions before, which an earlier version of floe kept to itself: if their first records were lost since, they are skipped. From the next commit on its tables say it`,
+      { context: { stream: this.#streamId } },
+    )
   }
 
   get names(): readonly string[] {
@@ -144,7 +214,7 @@ export class StreamTables {
   /** The batch is in the tables. */
   advance(tables: Iterable<string>, ranges: readonly OffsetRange[], topicIds: TopicIds): void {
     for (const table of tables) {
-      this.#states.set(table, stateAfter(this.#stateOf(table), ranges, topicIds, NO_BEGINNINGS))
+      this.#states.set(table, stateAfter(this.#stateOf(table), ranges, topicIds, this.#beginnings))
     }
     this.#open = false
   }
@@ -160,7 +230,11 @@ export class StreamTables {
       const before = this.#stateOf(table).position
       if (ranges.every((r) => now.get(r.topic, r.partition) === r.end)) found.add(true)
       else if (
-        ranges.every((r) => now.get(r.topic, r.partition) === before.get(r.topic, r.partition))
+        ranges.every((r) => {
+          const at = now.get(r.topic, r.partition)
+          // Another runner may have named where the partition begins.
+          return at === before.get(r.topic, r.partition) || at === r.start
+        })
       )
         found.add(false)
       else throw streamConflict(this.#streamId, table, before, now)

@@ -34,6 +34,8 @@ export class MemorySource implements StreamSource {
   silentReads = 0
   /** Readers are members of a group, to which `share` gives partitions; the first one has all. */
   readonly members: Member[] | undefined
+  /** Readers tell where partitions begin that others read. */
+  tellsFirst = true
   #wake: (() => void)[] = []
 
   constructor(partitions: number, topic = 'events', kind: 'alone' | 'group' = 'alone') {
@@ -46,6 +48,11 @@ export class MemorySource implements StreamSource {
   push(partition: number, ...records: TestRecord[]): void {
     for (const record of records) this.#partitions[partition]?.push(record)
     for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  addPartition(): void {
+    this.#partitions.push([])
+    this.firstOffsets.push(0)
   }
 
   records(partition: number): readonly TestRecord[] {
@@ -90,7 +97,7 @@ export class MemorySource implements StreamSource {
       const chunks: RecordChunk[] = []
       for (const [p, records] of this.#partitions.entries()) {
         if (member?.reads(p) === false) continue
-        let from = next[p] as number
+        let from = (next[p] ??= this.firstOffsets[p] as number)
         if (from >= records.length) continue
         const fail = p === 0 ? this.failAt : undefined
         if (fail !== undefined && from >= fail.offset) {
@@ -118,9 +125,24 @@ export class MemorySource implements StreamSource {
       }
       return chunks
     }
+    const nextOffsets = (): Position =>
+      Position.of(
+        next.flatMap((offset, partition) =>
+          member?.reads(partition) === false ? [] : [{ topic: this.topic, partition, offset }],
+        ),
+      )
+    const firstOffsets = (): Promise<Position> => {
+      const first = this.firstOffsets.map((offset, partition) => ({
+        topic: this.topic,
+        partition,
+        offset,
+      }))
+      return Promise.resolve(Position.of(first).and(nextOffsets().entries()))
+    }
     return {
       topicIds,
       sharing: member,
+      ...(this.tellsFirst ? { firstOffsets } : {}),
       read: async ({ waitMs, signal }) => {
         if (this.silentReads > 0) {
           this.silentReads--
@@ -141,12 +163,7 @@ export class MemorySource implements StreamSource {
         })
         return take()
       },
-      nextOffsets: () =>
-        Position.of(
-          next.flatMap((offset, partition) =>
-            member?.reads(partition) === false ? [] : [{ topic: this.topic, partition, offset }],
-          ),
-        ),
+      nextOffsets,
       endOffsets: () =>
         Promise.resolve(
           Position.of(

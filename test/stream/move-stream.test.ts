@@ -135,6 +135,7 @@ describe('a stream that is moved', () => {
       [{ to: [partition(0, 10)] }, 'there already or beyond: bronze.raw is at events:0:10'],
       [{ to: [{ ...partition(0, 20), topic: 'Events' }] }, 'know no partition of topic "Events"'],
       [{ to: [partition(0, 3)] }, 'taken in twice'],
+      [{ to: [partition(99, 5)] }, 'have no place of partition 99'],
       [{ to: [partition(0, 1.5)] }, 'whole numbers'],
       [{ to: [partition(-1, 20)] }, 'whole numbers'],
       [{ restart: ['other'] }, 'know no partition of topic "other"'],

@@ -235,6 +235,15 @@ export class KafkaReader implements SourceReader {
     return Position.of(next)
   }
 
+  async firstOffsets(): Promise<Position> {
+    this.#checkOpen()
+    const all = this.#options.topics.flatMap((topic) =>
+      this.#connection.partitions(topic).map((partition) => ({ topic, partition })),
+    )
+    const first = await this.#connection.offsets(all, 'first')
+    return first.and(this.nextOffsets().entries())
+  }
+
   async endOffsets(): Promise<Position> {
     this.#checkOpen()
     const partitions = [...this.#readings.values()]

@@ -153,6 +153,10 @@ class LogReader implements SourceReader {
     return Position.of(this.#partitions)
   }
 
+  firstOffsets(): Promise<Position> {
+    return Promise.resolve(this.nextOffsets())
+  }
+
   async endOffsets(): Promise<Position> {
     this.#ensureOpen()
     const ends = []
