@@ -11,7 +11,8 @@ import {
   segmentBases,
   segmentPath,
 } from './segments.ts'
-import { removeSyncedMark, SyncedMark } from './synced-mark.ts'
+import { syncAnew } from './sync-anew.ts'
+import { removeSyncedMark, SyncedMark, syncedBytes } from './synced-mark.ts'
 import { partitionFolder, type Topic } from './topic-folder.ts'
 
 export interface WriterOptions {
@@ -76,6 +77,7 @@ export class PartitionWriter {
     const base = (await segmentBases(folder)).at(-1)
     // A topic is made with a first segment: without one records are lost, and offsets must not begin anew.
     if (base === undefined) throw corruptRecords({ topic: topic.name, partition }, 0, folder, 0)
+    const synced = (await syncedBytes(folder, base)) ?? 0
     const file = await open(segmentPath(folder, base), 'r+')
     try {
       const where = { topic: topic.name, partition, folder, base }
@@ -91,7 +93,7 @@ export class PartitionWriter {
       if (end.rest > 0) await file.truncate(end.position)
       let mark: SyncedMark | undefined
       if (sync) {
-        await file.sync()
+        await syncAnew(file, Math.min(synced, end.position), end.position)
         mark = await SyncedMark.create(folder, base, end.position)
         await syncFolder(folder)
       } else if (await removeSyncedMark(folder)) {
