@@ -13,7 +13,7 @@ import { translate } from './log-errors.ts'
 import { type LockOptions, LogLock } from './log-lock.ts'
 import { LogProducer, type ProducerOptions } from './log-producer.ts'
 import type { LogView } from './log-view.ts'
-import { PartitionWriter } from './partition-writer.ts'
+import { fencePartition } from './partition-fence.ts'
 import { removeOldSegments } from './segments.ts'
 import {
   createTopicFolder,
@@ -182,7 +182,7 @@ export class EmbeddedLog implements LogView {
       }
       for (let partition = 0; partition < topic.partitions; partition++) {
         try {
-          const writer = await PartitionWriter.open({
+          await fencePartition({
             log: this.folder,
             topic,
             partition,
@@ -192,11 +192,6 @@ export class EmbeddedLog implements LogView {
             confirm: () => lock.confirm(),
             onRetentionFailure: () => undefined,
           })
-          try {
-            await writer.fence()
-          } finally {
-            await writer.close()
-          }
         } catch (error) {
           if (isLasting(error)) continue
           throw translate(`${this.folder}/${topic.name}`, error, 'STORE_UNAVAILABLE')
@@ -216,6 +211,10 @@ export class EmbeddedLog implements LogView {
 
   limit(topic: string, uuid: string, partition: number): number | undefined {
     return this.#producer?.limit(topic, uuid, partition)
+  }
+
+  lastSegment(topic: string, uuid: string, partition: number): number | undefined {
+    return this.#producer?.lastSegment(topic, uuid, partition)
   }
 
   onChange(listener: () => void): () => void {

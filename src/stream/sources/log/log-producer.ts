@@ -142,8 +142,12 @@ export class LogProducer {
 
   /** The offset after the last record that may be read; undefined for a topic that this producer has not opened. */
   limit(topic: string, uuid: string, partition: number): number | undefined {
-    const loaded = this.#loaded.get(topic)
-    return loaded?.topic.uuid === uuid ? loaded.writers[partition]?.end : undefined
+    return this.#writer(topic, uuid, partition)?.end
+  }
+
+  /** Base offset of the segment that is appended to; undefined as for {@link LogProducer.limit}. */
+  lastSegment(topic: string, uuid: string, partition: number): number | undefined {
+    return this.#writer(topic, uuid, partition)?.base
   }
 
   /** Runs a task that takes a topic away, between groups. */
@@ -185,6 +189,11 @@ export class LogProducer {
         this.#onClose()
       }
     })
+  }
+
+  #writer(topic: string, uuid: string, partition: number): PartitionWriter | undefined {
+    const loaded = this.#loaded.get(topic)
+    return loaded?.topic.uuid === uuid ? loaded.writers[partition] : undefined
   }
 
   #ensureOpen(): void {

@@ -7,6 +7,8 @@ export interface LogView {
   readonly hasProducer: boolean
   /** The offset before which all is whole and synced; undefined if this process does not know. */
   limit(topic: string, uuid: string, partition: number): number | undefined
+  /** Base offset of the segment that the producer of this process appends to; undefined where the limit is. */
+  lastSegment(topic: string, uuid: string, partition: number): number | undefined
   /** Calls the listener after each change; call the result to end that. */
   onChange(listener: () => void): () => void
 }
@@ -18,6 +20,7 @@ export function foreignLog(folder: string): LogView {
     version: 0,
     hasProducer: false,
     limit: () => undefined,
+    lastSegment: () => undefined,
     onChange: () => () => undefined,
   }
 }

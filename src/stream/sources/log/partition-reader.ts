@@ -1,5 +1,5 @@
 /** Reads one partition from its segment files on, block by block, into chunks. */
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { copyBytes } from '../../../core/copy-bytes.ts'
 import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
@@ -9,14 +9,9 @@ import { checkTopicIds } from '../../topic-ids.ts'
 import { HEAD_BYTES, headerCount, headersAt } from './frame.ts'
 import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'
-import {
-  hasFrameAfter,
-  readFully,
-  SegmentIndex,
-  scanSegment,
-  segmentBases,
-  segmentPath,
-} from './segments.ts'
+import { cutOf } from './segment-cut.ts'
+import { isOther, newFile, openIfThere, scanNamed } from './segment-file.ts'
+import { hasFrameAfter, readFully, SegmentIndex, segmentBases, segmentPath } from './segments.ts'
 import { syncedBytes } from './synced-mark.ts'
 import { partitionFolder, readTopic, type Topic } from './topic-folder.ts'
 
@@ -46,8 +41,10 @@ export class PartitionReader {
   #file: FileHandle
   #path: string
   #base: number
-  /** Where the next segment begins, if there was one. What may stand in this one from there on is none of the log's. */
+  /** Where the next segment begins, once that is known. What may stand in this one from there on is none of the log's. */
   #until: number
+  /** Bytes of the file that are known to be synced, by a producer that had the log: they are in it, for good. */
+  #covered = 0
   #position: number
   #offset: number
   /** Where frames of the records to give begin in the block. */
@@ -98,11 +95,7 @@ export class PartitionReader {
       const earliest = bases[0] as number
       const wanted = offset ?? earliest
       if (wanted < earliest) {
-        throw offsetOutOfRange(
-          where,
-          wanted,
-          `its first record is at ${earliest}, retention removed those before`,
-        )
+        throw removedBefore(where, wanted, earliest)
       }
       const base = bases.findLast((each) => each <= wanted) as number
       const path = segmentPath(folder, base)
@@ -111,7 +104,11 @@ export class PartitionReader {
       if (file === undefined) continue
       try {
         const index = new SegmentIndex()
-        const place = await scanSegment(file, { ...where, folder, base }, index, wanted, 'none')
+        const place = await scanNamed(file, { ...where, folder, base }, index, wanted, 'none')
+        if (place === undefined) {
+          await file.close()
+          continue
+        }
         const end = Math.min(
           place.offset,
           view.limit(topic.name, topic.uuid, partition) ?? place.offset,
@@ -145,17 +142,19 @@ export class PartitionReader {
     let again = false
     for (;;) {
       const synced = this.#limit
+      const isCovered = synced === undefined && (await this.#isCovered())
       const asked = Math.min(
         block.length,
         Math.max(Math.ceil(take.budget * 1.25), LEAST_READ_BYTES),
       )
-      const length = block === take.block ? asked : block.length
+      const most = isCovered ? this.#covered - this.#position : Number.POSITIVE_INFINITY
+      const length = Math.min(block === take.block ? asked : block.length, most)
       const bytes = await readFully(this.#file, block, this.#position, length)
-      // Another process may not have synced it yet: what a reader has taken must not be gone after a power failure.
-      if (synced === undefined && bytes > 0) await this.#file.datasync()
-      // Of what was read all is synced that the limit covers by now; what it covered before has to be whole.
-      const limit = Math.min(this.#limit ?? Number.POSITIVE_INFINITY, this.#until)
-      const mustBeWhole = synced !== undefined && this.#offset < synced
+      const limit = bytes === 0 ? this.#until : await this.#limitOfRead(isCovered)
+      // After all else: see fencePartition.
+      if (this.#position === 0 && bytes > 0 && (await this.#isReplaced())) continue
+      // What was known to be whole before it was read has to be.
+      const mustBeWhole = isCovered || (synced !== undefined && this.#offset < synced)
       const { chunk, stop } = this.#parse(block, bytes, limit, take)
       if (chunk !== undefined) return chunk
       const ended = this.#offset === this.#until
@@ -172,7 +171,10 @@ export class PartitionReader {
         }
         if (bytes === 0 || ended || !mustBeWhole) {
           const next = await this.#nextSegment(ended ? 0 : bytes)
-          if (next === 'opened') continue
+          if (next === 'opened') {
+            again = false
+            continue
+          }
           if (next === 'end' && (bytes === 0 || !(await this.#isDamage()))) return undefined
         }
       } else if (!mustBeWhole && !(await this.#isDamage())) return undefined
@@ -187,12 +189,13 @@ export class PartitionReader {
 
   /** The offset after the last record, as of now. Leaves what is read next alone. */
   async end(): Promise<number> {
-    const limit = this.#limit
-    if (limit !== undefined) return limit
     for (;;) {
+      const limit = this.#limit
+      if (limit !== undefined) return limit
       const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
       const base = bases.at(-1) as number
-      const file = await openIfThere(segmentPath(this.#folder, base))
+      const path = segmentPath(this.#folder, base)
+      const file = await openIfThere(path)
       if (file === undefined) continue
       try {
         let index = this.#indexes.get(base)
@@ -202,8 +205,16 @@ export class PartitionReader {
         }
         const { topic, partition } = this
         const where = { topic, partition, folder: this.#folder, base }
-        return (await scanSegment(file, where, index, Number.POSITIVE_INFINITY, 'beyond-synced'))
-          .offset
+        const all = Number.POSITIVE_INFINITY
+        const place = await scanNamed(file, where, index, all, 'beyond-synced')
+        // As for what is read: see fencePartition.
+        const cut = await cutOf(this.#folder, base)
+        const last = (await basesOf(this.#view.folder, this.topic, this.#folder)).at(-1)
+        if (place === undefined || last !== base || (await isOther(path, file))) {
+          this.#indexes.clear()
+          continue
+        }
+        return Math.max(this.#offset, Math.min(place.offset, cut))
       } finally {
         await file.close()
       }
@@ -227,6 +238,51 @@ export class PartitionReader {
 
   get #limit(): number | undefined {
     return this.#view.limit(this.topic, this.#uuid, this.partition)
+  }
+
+  /** Whether the next bytes lie before the mark of the producer. */
+  async #isCovered(): Promise<boolean> {
+    if (this.#until !== Number.POSITIVE_INFINITY) return false
+    if (this.#covered <= this.#position) {
+      this.#covered = (await syncedBytes(this.#folder, this.#base)) ?? 0
+    }
+    return this.#covered > this.#position
+  }
+
+  /**
+   * Where what was read of the file by now ends to be the log's. What lies before that survives a power failure.
+   * @throws OFFSET_OUT_OF_RANGE, NO_SUCH_TOPIC
+   */
+  async #limitOfRead(isCovered: boolean): Promise<number> {
+    const { topic, partition } = this
+    const limit = this.#limit
+    if (limit !== undefined) {
+      const isLast = this.#view.lastSegment(topic, this.#uuid, partition) === this.#base
+      if (!isLast) await this.#findUntil()
+      return Math.min(limit, this.#until)
+    }
+    if (isCovered) return this.#until
+    // Another process may not have synced it yet: what a reader has taken must not be gone after a power failure.
+    await this.#file.datasync()
+    if (this.#until !== Number.POSITIVE_INFINITY) return this.#until
+    const cut = await cutOf(this.#folder, this.#base)
+    await this.#findUntil()
+    return Math.min(cut, this.#until)
+  }
+
+  /** Looks for the next segment, if none is known. */
+  async #findUntil(): Promise<void> {
+    if (this.#until !== Number.POSITIVE_INFINITY) return
+    const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
+    const next = bases.find((base) => base > this.#base)
+    if (next === undefined) return
+    if (next < this.#offset || (next > this.#offset && !bases.includes(this.#base))) {
+      await this.checkTopic()
+      if (next < this.#offset) throw beyondEnd(this, this.#offset, next)
+      // It may not be the one that followed, so where this segment ended is not known.
+      throw removedBefore(this, this.#offset, next)
+    }
+    this.#until = next
   }
 
   #parse(
@@ -388,8 +444,7 @@ export class PartitionReader {
     if (next !== this.#offset || rest > 0) {
       await this.checkTopic()
       if (next > this.#offset && bases[0] === next) {
-        const why = `its first record is at ${next}, retention removed those before`
-        throw offsetOutOfRange(this, this.#offset, why)
+        throw removedBefore(this, this.#offset, next)
       }
       // The segment may have got more before the next one was begun.
       return 'missing'
@@ -404,8 +459,7 @@ export class PartitionReader {
       await file.close()
       throw error
     }
-    await this.#file.close()
-    this.#file = file
+    await this.#swap(file)
     this.#path = path
     this.#base = next
     this.#until = bases[nextAt + 1] ?? Number.POSITIVE_INFINITY
@@ -415,15 +469,16 @@ export class PartitionReader {
 
   /** A segment without records may have been replaced by a producer: then that one is read. */
   async #isReplaced(): Promise<boolean> {
-    const file = await openIfThere(this.#path)
+    const file = await newFile(this.#path, this.#file)
     if (file === undefined) return false
-    if ((await file.stat()).ino === (await this.#file.stat()).ino) {
-      await file.close()
-      return false
-    }
+    await this.#swap(file)
+    return true
+  }
+
+  async #swap(file: FileHandle): Promise<void> {
     await this.#file.close()
     this.#file = file
-    return true
+    this.#covered = 0
   }
 
   /** Whether the checksum of the frame to read next fits, however large it is. */
@@ -482,13 +537,13 @@ async function basesOf(log: string, topic: string, folder: string): Promise<numb
   }
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw error
-  }
+function removedBefore(
+  where: { readonly topic: string; readonly partition: number },
+  offset: number,
+  first: number,
+): FloeError {
+  const why = `its first record is at ${first}, retention removed those before`
+  return offsetOutOfRange(where, offset, why)
 }
 
 function beyondEnd(

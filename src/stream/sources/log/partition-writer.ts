@@ -1,28 +1,25 @@
 /** Appends to one partition. What it writes can be read only once {@link PartitionWriter.publish} says that it is whole. */
-import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises'
-import { type Runtime, uuidV4 } from '../../../core/runtime.ts'
+import { type FileHandle, open } from 'node:fs/promises'
 import { syncFolder } from '../../../io/file-system.ts'
 import { FrameWriter, type LogRecord } from './frame.ts'
-import { corruptRecords } from './log-errors.ts'
+import { newSegment } from './new-segment.ts'
+import { type OwnFiles, removeCut } from './segment-cut.ts'
 import {
+  lastSegment,
   removeOldSegments,
   SegmentIndex,
   scanSegment,
-  segmentBases,
   segmentPath,
 } from './segments.ts'
 import { syncAnew } from './sync-anew.ts'
 import { removeSyncedMark, SyncedMark, syncedBytes } from './synced-mark.ts'
 import { partitionFolder, type Topic } from './topic-folder.ts'
 
-export interface WriterOptions {
+export interface WriterOptions extends OwnFiles {
   readonly log: string
   readonly topic: Topic
   readonly partition: number
-  readonly runtime: Runtime
   readonly sync: boolean
-  /** The folder of {@link LogLock.files}: what is made there can be put into the log only as long as it is this process's. */
-  readonly files: string
   /** Rejects if the log is not this process's any more. */
   readonly confirm: () => Promise<void>
   /** Called where a segment was begun and old ones could not be removed. */
@@ -68,15 +65,14 @@ export class PartitionWriter {
 
   /**
    * Opens a partition at its end. What a crash left of writes that were not synced is cut off where the first of it is
-   * no whole record, and what is whole is synced.
+   * no whole record, and what is whole is synced. No other process may write to its last segment: see
+   * {@link fencePartition}.
    * @throws CORRUPT_RECORDS for damage in the last segment that {@link scanSegment} does not take for such a write
    */
   static async open(options: WriterOptions): Promise<PartitionWriter> {
     const { topic, partition, sync } = options
     const folder = partitionFolder(options.log, topic.name, partition)
-    const base = (await segmentBases(folder)).at(-1)
-    // A topic is made with a first segment: without one records are lost, and offsets must not begin anew.
-    if (base === undefined) throw corruptRecords({ topic: topic.name, partition }, 0, folder, 0)
+    const base = await lastSegment({ topic: topic.name, partition, folder })
     const synced = (await syncedBytes(folder, base)) ?? 0
     const file = await open(segmentPath(folder, base), 'r+')
     try {
@@ -100,6 +96,7 @@ export class PartitionWriter {
         // What is appended from now on is acknowledged without a sync: no mark may say that it never was.
         await syncFolder(folder)
       }
+      await removeCut(folder, options)
       const { position, offset: next } = end
       return new PartitionWriter(options, { file, base, position, next, mark })
     } catch (error) {
@@ -111,6 +108,11 @@ export class PartitionWriter {
   /** The offset after the last record that can be read. */
   get end(): number {
     return this.#end
+  }
+
+  /** Base offset of the segment that is appended to. */
+  get base(): number {
+    return this.#base
   }
 
   /** Takes a record for the next {@link write}; gives its offset. */
@@ -152,23 +154,6 @@ export class PartitionWriter {
     await this.#mark?.move(this.#base, this.#position)
   }
 
-  /**
-   * Begins a segment, so that what a process that had the log before may still write goes where it is not read: behind
-   * the end of the segment before. One without records, which would have the same name, is replaced.
-   */
-  async fence(): Promise<void> {
-    if (this.#position > 0) {
-      await this.#roll(this.#next)
-      return
-    }
-    const path = segmentPath(this.#folder, this.#base)
-    const file = await open(`${path}.new`, 'w')
-    await this.#file.close()
-    this.#file = file
-    await rename(`${path}.new`, path)
-    if (this.#options.sync) await syncFolder(this.#folder)
-  }
-
   async close(): Promise<void> {
     await this.#mark?.close()
     await this.#file.close()
@@ -189,7 +174,7 @@ export class PartitionWriter {
   async #roll(base: number): Promise<void> {
     const { sync, topic, runtime } = this.#options
     if (sync) await this.#file.datasync()
-    const file = await this.#newSegment(base)
+    const file = await newSegment(this.#folder, base, 'added', this.#options)
     await this.#file.close()
     this.#file = file
     this.#base = base
@@ -199,22 +184,6 @@ export class PartitionWriter {
     } catch {
       // No record is worse for it: the next segment tries again, and a call of enforceRetention() tells what is wrong.
       this.#options.onRetentionFailure()
-    }
-  }
-
-  /** It appears by one step whose source is gone once another process has the log. */
-  async #newSegment(base: number): Promise<FileHandle> {
-    const { files, runtime, sync } = this.#options
-    const made = `${files}/${uuidV4(runtime)}`
-    const file = await open(made, 'wx')
-    try {
-      await link(made, segmentPath(this.#folder, base))
-      await unlink(made)
-      if (sync) await syncFolder(this.#folder)
-      return file
-    } catch (error) {
-      await file.close()
-      throw error
     }
   }
 }

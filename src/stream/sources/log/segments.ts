@@ -30,6 +30,16 @@ export async function segmentBases(folder: string): Promise<number[]> {
   return bases.sort((a, b) => a - b)
 }
 
+/** Base offset of the segment that is appended to. @throws CORRUPT_RECORDS */
+export async function lastSegment(
+  where: PartitionName & { readonly folder: string },
+): Promise<number> {
+  const base = (await segmentBases(where.folder)).at(-1)
+  // A topic is made with a first segment: without one records are lost, and offsets must not begin anew.
+  if (base === undefined) throw corruptRecords(where, 0, where.folder, 0)
+  return base
+}
+
 /** Of offsets and where their frames begin in the segment, some; found while reading. */
 export class SegmentIndex {
   readonly #offsets: number[] = [0]
