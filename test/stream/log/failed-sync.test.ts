@@ -7,6 +7,7 @@ import {
   fstatSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,8 +15,10 @@ import {
 } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../../src/core/runtime.ts'
 import { type EmbeddedLog, openLog } from '../../../src/stream/sources/log/embedded-log.ts'
 import { logSource } from '../../../src/stream/sources/log/log-source.ts'
+import { PartitionWriter } from '../../../src/stream/sources/log/partition-writer.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions, valuesThere } from '../source-conformance.ts'
@@ -181,5 +184,46 @@ describe('after a sync that failed', () => {
     await send(log, ['next'])
     disk.losePower(`${folder}/t/0`)
     expect(await valuesOf(folder)).toEqual([...first, 'failed', 'next'])
+  })
+
+  it('a reader gives nothing of its records until they are written anew', async () => {
+    const first = values('first', 10)
+    await send(log, first)
+    disk.failNextSync()
+    await rejectionOf('STORE_UNAVAILABLE', send(log, ['failed']))
+    expect(await valuesOf(folder)).toEqual(first)
+    await send(log, ['next'])
+    expect(await valuesOf(folder)).toEqual([...first, 'failed', 'next'])
+    expect(readdirSync(`${folder}/t/0`)).not.toContain('cut')
+  })
+
+  it('a reader whose own it was gives nothing of them either, however often it is asked', async () => {
+    const first = values('first', 10)
+    await send(log, first)
+    const reader = await logSource({ folder, topics: 't' }).open(openOptions())
+    expect(await valuesThere(reader)).toEqual(first)
+    const [topic] = await log.topics()
+    if (topic === undefined) throw new Error('no topic')
+    // What a producer that was killed before it synced has left.
+    const killed = await PartitionWriter.open({
+      log: folder,
+      topic,
+      partition: 0,
+      runtime: systemRuntime,
+      sync: true,
+      files: folder,
+      confirm: async () => undefined,
+      onRetentionFailure: () => undefined,
+    })
+    killed.stage({ value: 'left' }, 0)
+    await killed.write()
+    await killed.close()
+    disk.failNextSync()
+    for (let i = 0; i < 3; i++) await rejectionOf('SOURCE_UNAVAILABLE', valuesThere(reader))
+    await send(log, ['next'])
+    disk.losePower(`${folder}/t/0`)
+    expect(await valuesThere(reader)).toEqual(['left', 'next'])
+    await reader.close()
+    expect(readFileSync(`${folder}/t/0/synced`).readUInt32LE(4)).toBeGreaterThan(0)
   })
 })

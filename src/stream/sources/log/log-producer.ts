@@ -291,10 +291,10 @@ export class LogProducer {
     }
     const group = this.#queue.splice(0, count)
     const sent: { readonly send: Send; readonly at: SentRecord[] }[] = []
+    const touched = new Set<PartitionWriter>()
     try {
       if (this.#failure !== undefined) throw this.#failure
       await this.#lock.confirm()
-      const touched = new Set<PartitionWriter>()
       const now = this.#runtime.now()
       for (const send of group) {
         const { target, records } = send
@@ -332,6 +332,8 @@ export class LogProducer {
         () => cause,
         (lost) => (isFloeError(lost, 'LOG_LOCKED') ? lost : cause),
       )
+      // As well as it can be: what fails here is of the same disk.
+      await Promise.allSettled([...touched].map((writer) => writer.disown()))
       // What a failed write or sync has left in the file is found out by opening it anew.
       this.#failure = isFloeError(error) ? error : translate(this.#log, error, 'STORE_UNAVAILABLE')
       for (const send of [...group, ...this.#queue]) send.reject(this.#failure)

@@ -45,6 +45,8 @@ export class PartitionReader {
   #until: number
   /** Bytes of the file that are known to be synced, by a producer that had the log: they are in it, for good. */
   #covered = 0
+  /** Of the sync of the file: one that is tried again would not tell. */
+  #syncFailure: unknown
   #position: number
   #offset: number
   /** Where frames of the records to give begin in the block. */
@@ -263,11 +265,21 @@ export class PartitionReader {
     }
     if (isCovered) return this.#until
     // Another process may not have synced it yet: what a reader has taken must not be gone after a power failure.
-    await this.#file.datasync()
+    await this.#sync()
     if (this.#until !== Number.POSITIVE_INFINITY) return this.#until
     const cut = await cutOf(this.#folder, this.#base)
     await this.#findUntil()
     return Math.min(cut, this.#until)
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    try {
+      await this.#file.datasync()
+    } catch (error) {
+      this.#syncFailure = error
+      throw error
+    }
   }
 
   /** Looks for the next segment, if none is known. */
@@ -479,6 +491,7 @@ export class PartitionReader {
     await this.#file.close()
     this.#file = file
     this.#covered = 0
+    this.#syncFailure = undefined
   }
 
   /** Whether the checksum of the frame to read next fits, however large it is. */

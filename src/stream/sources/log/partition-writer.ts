@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { syncFolder } from '../../../io/file-system.ts'
 import { FrameWriter, type LogRecord } from './frame.ts'
 import { newSegment } from './new-segment.ts'
-import { type OwnFiles, removeCut } from './segment-cut.ts'
+import { type OwnFiles, removeCut, setCut } from './segment-cut.ts'
 import {
   lastSegment,
   removeOldSegments,
@@ -152,6 +152,15 @@ export class PartitionWriter {
   /** Notes that all that was written is synced: after {@link sync}, which needs not wait for it. */
   async markSynced(): Promise<void> {
     await this.#mark?.move(this.#base, this.#position)
+  }
+
+  /**
+   * After a failed write or sync of a log that syncs: readers are told to give nothing of what was not published. The
+   * system may take it for synced though it is not, until it is written anew by {@link PartitionWriter.open}.
+   */
+  async disown(): Promise<void> {
+    if (!this.#options.sync) return
+    await setCut(this.#folder, { base: this.#base, offset: this.#end }, this.#options)
   }
 
   async close(): Promise<void> {

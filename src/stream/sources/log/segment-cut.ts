@@ -1,6 +1,6 @@
 /**
  * The file `cut` beside the segments of a partition: what its last segment has from an offset on is not to be given, as
- * of now. It is there while that segment is being ended ({@link fencePartition}). Text: base
+ * of now. It is there while that segment is being ended ({@link fencePartition}), and after a sync that failed. Text: base
  * offset of the segment, a space, the offset. It needs no sync: after a power loss nobody has a write under way.
  */
 import { readFile, rename, unlink, writeFile } from 'node:fs/promises'
