@@ -56,6 +56,15 @@ const HAS_NAMESPACES =
   spawnSync('unshare', ['-Urpf', '--mount-proc', '--kill-child', 'true']).status === 0
 const KIND = HAS_NAMESPACES ? 'of another pid namespace' : 'that is told to be elsewhere'
 
+/** A process whose first thread has ended, and another one not. */
+const TWO_THREADS = `
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+ctypes.CDLL(None).pthread_exit(None)
+`
+const HAS_PYTHON =
+  process.platform === 'linux' && spawnSync('python3', ['-c', 'import ctypes']).status === 0
+
 interface Container {
   readonly sent: Map<string, string>
   readonly failed: string[]
@@ -289,6 +298,36 @@ describe('a lock', () => {
     expect(await millisecondsOf(() => log.producer())).toBeLessThan(DECIDED_MS)
     await log.close()
   })
+
+  it.skipIf(!HAS_PYTHON)(
+    'is had by a process until the last of its threads has ended',
+    async () => {
+      const folder = await newLog()
+      const log = await openLog(folder)
+      await log.producer()
+      const [held] = readdirSync(`${folder}/.lock`) as [string]
+      const text = readFileSync(`${folder}/.lock/${held}`, 'utf8')
+      await log.close()
+      const child = spawn('python3', ['-c', TWO_THREADS], { stdio: ['pipe', 'ignore', 'inherit'] })
+      running.push(child)
+      const exited = once(child, 'exit')
+      const stat = (): string[] => {
+        const all = readFileSync(`/proc/${child.pid}/stat`, 'latin1')
+        return all.slice(all.lastIndexOf(')') + 2).split(' ')
+      }
+      while (stat()[0] !== 'Z') await systemRuntime.sleep(10)
+      writeFileSync(
+        `${folder}/.lock/${held}`,
+        text.replace(/^\d+ \d*/, `${child.pid} ${stat()[19]}`),
+      )
+      const other = await openLog(folder)
+      await rejectionOf('LOG_LOCKED', other.producer())
+      child.stdin?.end()
+      await exited
+      await other.producer()
+      await other.close()
+    },
+  )
 
   it('keeps no process from ending', async () => {
     const folder = await newLog()

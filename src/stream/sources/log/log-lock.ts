@@ -337,13 +337,14 @@ async function isAlive({ pid, started }: Owner): Promise<boolean> {
   return started === '' || now === '' || started === now
 }
 
-/** Field 22 of `/proc/<pid>/stat`; the name before it may have anything but a parenthesis at its end. */
+/** Field 22 of `/proc/<pid>/stat`; field 3 is the state, 20 the number of threads. The name before them may have anything but a parenthesis at its end. */
 async function startOf(pid: number): Promise<string> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'latin1')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    // Killed, and its parent has not asked yet.
-    if (fields[0] === 'Z' || fields[0] === 'X') return 'ended'
+    // Killed, and its parent has not asked yet. That is so of the first thread before the others have ended: one may have a
+    // write under way, which lasts until the disk has it.
+    if (fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1)) return 'ended'
     return fields[19] ?? ''
   } catch {
     return ''
