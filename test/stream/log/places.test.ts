@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -468,6 +468,23 @@ describe('a write that a producer had under way when another took over', () => {
     expect(own).toEqual(['files-0000000001', 'files-0000000009'])
     expect(readdirSync(`${lock}/files-0000000001`)).toEqual([])
     await producer.close()
+    await log.close()
+  })
+
+  it('is no deletion of a topic either', async () => {
+    const folder = await newLog()
+    const log = await openLog(folder)
+    const producer = await log.producer()
+    await values(producer, 'first', 3)
+    // As another process does it that takes the log over.
+    const [, files] = readdirSync(`${folder}/.lock`)
+    renameSync(`${folder}/.lock/${files}`, `${folder}/.lock/gone`)
+    await rejectionOf('NO_SUCH_TOPIC', log.deleteTopic('t'))
+    expect(await log.topics()).toHaveLength(1)
+    renameSync(`${folder}/.lock/gone`, `${folder}/.lock/${files}`)
+    await log.deleteTopic('t')
+    expect(readdirSync(folder)).toEqual(['.lock'])
+    expect(readdirSync(`${folder}/.lock/${files}`)).toEqual([])
     await log.close()
   })
 

@@ -80,13 +80,21 @@ export class EmbeddedLog implements LogView {
   async deleteTopic(name: string): Promise<void> {
     this.#ensureOpen()
     await readTopic(this.folder, name)
-    const remove = (): Promise<void> =>
-      deleteTopicFolder(this.folder, name, this.#runtime, this.#sync)
+    const remove = async (lock: LogLock): Promise<void> => {
+      const own = { files: lock.files, runtime: this.#runtime }
+      try {
+        await deleteTopicFolder(this.folder, name, own, this.#sync)
+      } catch (error) {
+        // What is missing may be what the lock has lost.
+        await lock.confirm()
+        throw error
+      }
+    }
     if (this.#producer !== undefined) await this.#producer.removeTopic(name, remove)
     else {
       const lock = await LogLock.take(this.folder, this.#runtime, this.#lockOptions)
       try {
-        await remove()
+        await remove(lock)
       } finally {
         await lock.release()
       }

@@ -151,7 +151,7 @@ export class LogProducer {
   }
 
   /** Runs a task that takes a topic away, between groups. */
-  removeTopic(topic: string, task: () => Promise<void>): Promise<void> {
+  removeTopic(topic: string, task: (lock: LogLock) => Promise<void>): Promise<void> {
     return this.#mutex.run(async () => {
       await this.#lock.confirm()
       const loading = this.#topics.get(topic)
@@ -164,7 +164,7 @@ export class LogProducer {
           for (const writer of loaded.writers) await writer.close()
         }
       }
-      await task()
+      await task(this.#lock)
     })
   }
 

@@ -15,6 +15,7 @@ import {
 import { type Runtime, uuidV4 } from '../../../core/runtime.ts'
 import { errorCode, syncFolder } from '../../../io/file-system.ts'
 import { noSuchTopic, translate } from './log-errors.ts'
+import type { OwnFiles } from './segment-cut.ts'
 import { segmentPath } from './segments.ts'
 
 export interface TopicOptions {
@@ -81,14 +82,17 @@ export async function createTopicFolder(
   }
 }
 
-/** @throws NO_SUCH_TOPIC; STORE_UNAVAILABLE … */
+/**
+ * In one step that fails once another process has the log, which may have made a topic of the name anew.
+ * @throws NO_SUCH_TOPIC; STORE_UNAVAILABLE …
+ */
 export async function deleteTopicFolder(
   log: string,
   name: string,
-  runtime: Runtime,
+  { files, runtime }: OwnFiles,
   sync: boolean,
 ): Promise<void> {
-  const gone = `${log}/.deleted-${uuidV4(runtime)}`
+  const gone = `${files}/${uuidV4(runtime)}`
   try {
     await rename(`${log}/${name}`, gone)
     if (sync) await syncFolder(log)
