@@ -127,6 +127,27 @@ describe('damage', () => {
 })
 
 describe('a topic', () => {
+  it('that was made anew gives nothing to a reader that waits for its first record', async () => {
+    for (const looks of [0, 1]) {
+      const folder = temporaryFolder()
+      const log = await openLog(folder, { durability: 'os' })
+      await log.createTopic('t', { partitions: 1 })
+      const sources = [logSource({ folder, topics: 't' }), logSource({ log, topics: 't' })]
+      const readers = await Promise.all(sources.map((source) => source.open(openOptions())))
+      for (const reader of readers) if (looks > 0) expect(await valuesThere(reader)).toEqual([])
+      await log.deleteTopic('t')
+      await log.createTopic('t', { partitions: 1 })
+      const producer = await log.producer()
+      await producer.send('t', [{ value: 'of another topic' }])
+      for (const reader of readers) {
+        const { signal } = new AbortController()
+        await rejectionOf('OFFSET_OUT_OF_RANGE', reader.read({ waitMs: 0, signal }))
+        await reader.close()
+      }
+      await log.close()
+    }
+  })
+
   it('of a newer format is refused, and one without a format is damaged', async () => {
     const folder = await written(2)
     const path = `${folder}/t/topic.json`

@@ -483,6 +483,12 @@ export class PartitionReader {
   async #isReplaced(): Promise<boolean> {
     const file = await newFile(this.#path, this.#file)
     if (file === undefined) return false
+    try {
+      await this.checkTopic()
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     await this.#swap(file)
     return true
   }
