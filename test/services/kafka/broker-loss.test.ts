@@ -77,6 +77,28 @@ describe.runIf(HAS_KAFKA)('a broker that is lost', () => {
     })
   }
 
+  for (const mode of ['assignment', 'group'] as const) {
+    it(`closes while its broker stands still, and does not wait for its answers (${mode})`, async () => {
+      const topic = `frozen-${mode}`
+      await client.createTopic(topic, 2)
+      await produce(topic, 0, 10)
+      const reader = await source(server.url, {
+        topics: topic,
+        assignment: mode === 'assignment' ? { ordinal: 0, of: 1 } : 'group',
+      }).open(openOptions())
+      await readUntil(reader, new Follower(), () => true)
+      server.freeze()
+      try {
+        // A fetch is under way.
+        await systemRuntime.sleep(700)
+        await reader.close()
+      } finally {
+        server.thaw()
+      }
+      // kafkajs waits for half a minute.
+    }, 20_000)
+  }
+
   it('opens when a broker that was away is back', async () => {
     const topic = 'late'
     await client.createTopic(topic, 1)

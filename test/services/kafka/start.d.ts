@@ -8,6 +8,9 @@ export interface KafkaServer {
   /** Ends it as a power failure would. */
   kill9(): Promise<void>
   kill(): void
+  /** Has it stand still, with its connections open, and go on. */
+  freeze(): void
+  thaw(): void
 }
 
 /**

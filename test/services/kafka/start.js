@@ -111,5 +111,7 @@ export async function startKafka(folder, work) {
     stop: () => end('SIGTERM'),
     kill9: () => end('SIGKILL'),
     kill: () => child.kill('SIGKILL'),
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
   }
 }

@@ -13,6 +13,8 @@ import {
   unavailable,
 } from './kafkajs.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { SocketFactory } from './socket-factory.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface TopicPartition {
   readonly topic: string
@@ -35,20 +37,26 @@ export class KafkaConnection {
   readonly #options: ResolvedOptions
   readonly #runtime: Runtime
   readonly #signal: AbortSignal
+  readonly #sockets: SocketFactory
   #refreshing: Promise<boolean> | undefined
   #topicIds: TopicIds = NO_TOPIC_IDS
 
-  /** @param signal ends all waits. */
+  /**
+   * @param signal ends all waits.
+   * @param sockets of all that talks to the cluster for this reader
+   */
   constructor(
     cluster: KafkaJsCluster,
     options: ResolvedOptions,
     runtime: Runtime,
     signal: AbortSignal,
+    sockets: SocketFactory,
   ) {
     this.#cluster = cluster
     this.#options = options
     this.#runtime = runtime
     this.#signal = signal
+    this.#sockets = sockets
   }
 
   /** @throws SOURCE_UNAVAILABLE, PERMISSION_DENIED, NO_SUCH_TOPIC */
@@ -199,7 +207,7 @@ export class KafkaConnection {
     const from = this.#runtime.monotonicMs()
     for (;;) {
       try {
-        return await task()
+        return await unlessAborted(task(), this.#signal, what)
       } catch (error) {
         if (this.#signal.aborted) throw abortedError(this.#signal, what)
         if (isFloeError(error)) throw error
@@ -211,11 +219,13 @@ export class KafkaConnection {
         if (forMs >= this.#options.unavailableAfterMs) throw unavailable(what, forMs, error)
       }
       await this.#runtime.sleep(RETRY_MS, this.#signal)
-      await this.refresh()
+      await unlessAborted(this.refresh(), this.#signal, what)
     }
   }
 
+  /** Ends at once: what is under way fails. */
   async close(): Promise<void> {
+    this.#sockets.sever()
     try {
       await this.#cluster.disconnect()
     } catch (error) {

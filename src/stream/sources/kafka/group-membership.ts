@@ -17,6 +17,8 @@ export interface GroupListener {
 }
 
 const HEARTBEAT_MS = 3000
+/** As kafkajs has it for consumers. */
+const RETRIES = 5
 /** What a member is refused with that the group has gone on without, or is about to. */
 const NOT_CURRENT = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS'])
 
@@ -26,6 +28,7 @@ export class GroupMembership {
   readonly #listener: GroupListener
   /** True while the group shares its partitions out anew, and this member knows. */
   #isRejoining = false
+  #isStopped = false
   /** Commits that the group has answered. */
   #commits = 0
 
@@ -42,6 +45,7 @@ export class GroupMembership {
       maxWaitTimeInMs: Math.max(1, Math.min(500, Math.floor(heartbeatInterval / 2))),
       metadataMaxAge: options.metadataMaxAgeMs,
       allowAutoTopicCreation: false,
+      retry: { retries: RETRIES, restartOnFailure: (error) => this.#isToRestart(error) },
     })
   }
 
@@ -109,6 +113,13 @@ export class GroupMembership {
 
   /** Leaves the group. */
   async stop(): Promise<void> {
+    this.#isStopped = true
     await this.#consumer.disconnect()
+  }
+
+  /** A consumer that is stopped while it joins crashes after that, and would be started anew. */
+  async #isToRestart(error: Error): Promise<boolean> {
+    if (this.#isStopped) return false
+    return (await this.#options.client.retry?.restartOnFailure?.(error)) ?? true
   }
 }

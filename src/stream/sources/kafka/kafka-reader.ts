@@ -264,18 +264,18 @@ export class KafkaReader implements SourceReader {
     this.#isClosed = true
     // Also where the opening was aborted: a member that is left behind would keep its partitions.
     const leave = async (): Promise<void> => {
-      await this.#groupOffsets?.set([]).catch(() => undefined)
+      await this.#within(COMMIT_WAIT_MS, this.#groupOffsets?.set([]) ?? Promise.resolve())
+      // Also if the coordinator is away: kafkajs goes on for ever with a member that it is not told to stop.
       await this.#membership?.stop()
     }
-    const done = [leave()]
     for (const reading of this.#readings.values()) reading.live = false
     this.#readings.clear()
     this.#raw = []
     this.#held = []
-    await this.#within(CLOSE_MS, Promise.allSettled(done))
+    await this.#within(CLOSE_MS, leave())
     this.#ending.abort(new Error('the reader was closed'))
     this.#wake?.()
-    await this.#connection.close()
+    await this.#within(CLOSE_MS, this.#connection.close())
   }
 
   #checkOpen(): void {
@@ -320,7 +320,7 @@ export class KafkaReader implements SourceReader {
   async #within(ms: number, task: Promise<unknown>): Promise<void> {
     const enough = new AbortController()
     const sleep = this.#runtime.sleep(ms, enough.signal).catch(() => {})
-    await Promise.race([task, sleep])
+    await Promise.race([task.catch(() => undefined), sleep])
     enough.abort()
   }
 

@@ -9,6 +9,8 @@ import { GroupOffsets } from './group-offsets.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { clusterOf, createKafka, unavailable } from './kafkajs.ts'
 import { type KafkaSourceOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { SocketFactory } from './socket-factory.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /**
  * Kafka topics. Partitions are shared out by a consumer group, or for good by `assignment`; either way each is read from
@@ -31,25 +33,28 @@ async function openReader(
   options: ResolvedOptions,
   open: SourceOpenOptions,
 ): Promise<SourceReader> {
-  throwIfAborted(open.signal, 'Opening a Kafka source')
-  const kafka = await createKafka(options.client)
+  const what = 'Opening a Kafka source'
+  throwIfAborted(open.signal, what)
+  const sockets = new SocketFactory()
+  const kafka = await createKafka(options.client, sockets)
   const ending = new AbortController()
   const cluster = clusterOf(kafka, options.groupId)
-  const connection = new KafkaConnection(cluster, options, open.runtime, ending.signal)
+  const connection = new KafkaConnection(cluster, options, open.runtime, ending.signal, sockets)
   const reader = new KafkaReader({ connection, options, open, ending })
   const onAbort = (): void => ending.abort(open.signal.reason)
   open.signal.addEventListener('abort', onAbort, { once: true })
   try {
     await connection.open()
     checkTopicIds(options.name, open.topicIds, connection.topicIds)
-    throwIfAborted(open.signal, 'Opening a Kafka source')
+    throwIfAborted(open.signal, what)
     if (options.assignment !== undefined) {
       const groupOffsets = new GroupOffsets(connection, options, undefined)
       const own = reader.ownPartitions()
-      await Promise.all([
+      const checked = Promise.all([
         checkPosition(connection, own, open.position),
         groupOffsets.compare(own, open.position),
       ])
+      await unlessAborted(checked, open.signal, what)
       reader.start(groupOffsets, undefined)
       await reader.assign(own)
       return reader
@@ -67,7 +72,7 @@ async function openReader(
     })
     const groupOffsets = new GroupOffsets(connection, options, (list) => membership.commit(list))
     reader.start(groupOffsets, membership)
-    await membership.start()
+    await unlessAborted(membership.start(), open.signal, what)
     await joined.within(options, open)
     const { shared, generation } = reader
     await checkPosition(connection, shared, open.position)
@@ -75,9 +80,8 @@ async function openReader(
     return reader
   } catch (error) {
     await reader.close()
-    await connection.close()
     if (open.signal.aborted && !isFloeError(error, 'ABORTED')) {
-      throw abortedError(open.signal, 'Opening a Kafka source')
+      throw abortedError(open.signal, what)
     }
     throw error
   } finally {

@@ -4,7 +4,7 @@ import { FloeError } from '../../../core/errors.ts'
 import type { TopicIds } from '../../topic-ids.ts'
 import { decodeFetchAnswer, type FetchAnswer } from './fetch-answer.ts'
 import { encodeFetchById, FETCH_BY_ID_VERSION } from './fetch-request.ts'
-import { socketFactory } from './socket-factory.ts'
+import type { SocketFactory } from './socket-factory.ts'
 import {
   decodeTopicIdAnswer,
   encodeTopicIdRequest,
@@ -76,7 +76,7 @@ export interface KafkaJsCluster {
 }
 
 /** @throws BAD_ARGUMENT if kafkajs is not installed or refuses the options. */
-export async function createKafka(config: KafkaConfig): Promise<Kafka> {
+export async function createKafka(config: KafkaConfig, sockets: SocketFactory): Promise<Kafka> {
   let module: typeof import('kafkajs')
   try {
     module = await import('kafkajs')
@@ -87,7 +87,7 @@ export async function createKafka(config: KafkaConfig): Promise<Kafka> {
       { cause },
     )
   }
-  return new module.Kafka({ ...config, socketFactory: socketFactory(config.socketFactory) })
+  return new module.Kafka({ ...config, socketFactory: sockets.with(config.socketFactory) })
 }
 
 /**

@@ -8,7 +8,7 @@ import { GroupOffsets } from '../../../../src/stream/sources/kafka/group-offsets
 import { KafkaReader } from '../../../../src/stream/sources/kafka/kafka-reader.ts'
 import type { KafkaJsCluster } from '../../../../src/stream/sources/kafka/kafkajs.ts'
 import { resolveOptions } from '../../../../src/stream/sources/kafka/options.ts'
-import { socketFactory } from '../../../../src/stream/sources/kafka/socket-factory.ts'
+import { SocketFactory } from '../../../../src/stream/sources/kafka/socket-factory.ts'
 import { openOptions } from '../../source-conformance.ts'
 
 const PARTITIONS = 40
@@ -60,7 +60,13 @@ it('partitions that are put off wait together', async () => {
       return slept
     },
   }
-  const connection = new KafkaConnection(cluster, options, runtime, ending.signal)
+  const connection = new KafkaConnection(
+    cluster,
+    options,
+    runtime,
+    ending.signal,
+    new SocketFactory(),
+  )
   const reader = new KafkaReader({ connection, options, open: { ...open, runtime }, ending })
   ends.push(() => reader.close())
   reader.start(new GroupOffsets(connection, options, undefined), undefined)
@@ -78,7 +84,7 @@ it('a socket that is closed is unreferenced as often as kafkajs does it', async 
   const { port } = server.address() as { port: number }
   let connected: (() => void) | undefined
   const isConnected = new Promise<void>((resolve) => (connected = resolve))
-  const socket = socketFactory()({
+  const socket = new SocketFactory().with()({
     host: '127.0.0.1',
     port,
     ssl: undefined as never,
