@@ -415,15 +415,18 @@ export class KafkaReader implements SourceReader {
   }
 
   async #fetch(node: number, readings: readonly PartitionReading[], bytes: number): Promise<void> {
+    // Where more of them have records, none takes it all: time goes on in all of them alike.
+    const share = Math.max(Math.min(bytes, this.#chunkBytes), Math.floor(bytes / readings.length))
+    const maxBytes = Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes))
     this.#busyNodes.add(node)
-    this.#askedBytes += bytes
+    this.#askedBytes += maxBytes
     for (const reading of readings) reading.fetching = true
     try {
       const broker = await this.#connection.broker(node)
       const request = {
         maxWaitTime: FETCH_WAIT_MS,
         minBytes: 1,
-        maxBytes: Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes)),
+        maxBytes,
         isolationLevel: READ_COMMITTED,
         topics: readings.map((reading) => ({
           topic: reading.topic,
@@ -431,7 +434,7 @@ export class KafkaReader implements SourceReader {
             {
               partition: reading.partition,
               fetchOffset: String(reading.fetchOffset),
-              maxBytes: Math.max(bytes, reading.fetchBytes),
+              maxBytes: Math.max(share, reading.fetchBytes),
             },
           ],
         })),
@@ -451,7 +454,7 @@ export class KafkaReader implements SourceReader {
       if (!this.#ending.signal.aborted) await this.#fetchFailed(readings, error)
     } finally {
       this.#busyNodes.delete(node)
-      this.#askedBytes -= bytes
+      this.#askedBytes -= maxBytes
       for (const reading of readings) reading.fetching = false
       void this.#decodeAll()
       this.#fetchAll()
@@ -595,6 +598,7 @@ export class KafkaReader implements SourceReader {
       return
     }
     reading.fetchBytes = 0
+    this.#toEnd(reading)
     const { topic, partition } = reading
     const { maxRecordBytes } = this.#open
     const decoder = new BatchDecoder(
@@ -603,6 +607,17 @@ export class KafkaReader implements SourceReader {
     )
     this.#raw.push({ reading, bytes: records, batches, decoder, nextBatch: 0 })
     this.#rawBytes += records.length
+  }
+
+  /**
+   * Asks for it last from now on. Brokers fill an answer in the order of the request, and only the first one that has
+   * records may give a batch that is larger than what was asked for: one that has always more would keep all behind it
+   * waiting for ever.
+   */
+  #toEnd(reading: PartitionReading): void {
+    const key = keyOf(reading)
+    this.#readings.delete(key)
+    this.#readings.set(key, reading)
   }
 
   /** Decodes what has arrived, as far as there is room for it. */
