@@ -180,6 +180,23 @@ export function sliceChunk(chunk: RecordChunk, from: number, to: number): Record
   }
 }
 
+/** Of one record: its offset and its time, and where its key and value end. */
+const ROW_BYTES = 24
+/** Of one header: a string and a view, and the objects around them. Measured. */
+const HEADER_BYTES = 320
+/** Of a chunk without records. Measured. */
+const CHUNK_BYTES = 1536
+
+/**
+ * Bytes of memory that a chunk takes, about: what `byteLength` counts, and all around it. Whoever bounds memory counts
+ * by this, since records may be smaller than what is kept about them, and chunks may have none.
+ */
+export function memoryOf({ count, keys, values, headers, byteLength }: RecordChunk): number {
+  const nulls = (keys.nulls === undefined ? 0 : 1) + (values.nulls === undefined ? 0 : 1)
+  const headerCount = headers?.reduce((sum, list) => sum + list.length, 0) ?? 0
+  return byteLength + CHUNK_BYTES + count * (ROW_BYTES + nulls) + headerCount * HEADER_BYTES
+}
+
 /** Bytes of the keys and values of one record. */
 export function recordBytes({ keys, values }: RecordChunk, row: number): number {
   const size = ({ offsets }: BytesColumn): number =>
@@ -239,7 +256,7 @@ class BytesBuilder {
   finish(): BytesColumn {
     const nulls = this.#nulls === undefined ? undefined : growTo(this.#nulls, this.#count)
     // Chunks wait in memory, and are counted by what they have: little of it may lie behind that.
-    const isLoose = this.#bytes.length > this.#length + this.#length / 4 + 4096
+    const isLoose = this.#bytes.length > this.#length + this.#length / 4 + 256
     return {
       bytes: isLoose ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length),
       offsets: fitted(this.#offsets, this.#count + 1),

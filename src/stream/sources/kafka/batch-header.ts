@@ -55,6 +55,26 @@ export function readBatchHeader(bytes: Buffer, from: number): BatchHeader | unde
   }
 }
 
+/**
+ * The headers of whole batches that follow one another, until these have so many bytes.
+ * @param to where the last one ends
+ */
+export function readBatchHeaders(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  enough: number,
+): BatchHeader[] {
+  const batches: BatchHeader[] = []
+  for (let at = from; at < to && at - from < enough; ) {
+    const batch = readBatchHeader(bytes, at)
+    if (batch === undefined) break
+    batches.push(batch)
+    at = batch.to
+  }
+  return batches
+}
+
 const NO_HEADER = {
   crc: 0,
   codec: 0,

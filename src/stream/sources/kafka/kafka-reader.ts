@@ -6,11 +6,11 @@
 import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import type { Runtime } from '../../../core/runtime.ts'
 import { type PartitionOffset, Position } from '../../position.ts'
-import { type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
+import { memoryOf, type RecordChunk, RecordChunkBuilder } from '../../record-chunk.ts'
 import type { PartitionSharing, SourceOpenOptions, SourceReader } from '../../source.ts'
 import type { TopicIds } from '../../topic-ids.ts'
 import { BatchDecoder, RefusedRecords, roomFor } from './batch-decoder.ts'
-import { type BatchHeader, readBatchHeader } from './batch-header.ts'
+import { readBatchHeader, readBatchHeaders } from './batch-header.ts'
 import { Codecs } from './codecs.ts'
 import { type KafkaConnection, keyOf, outOfRange, type TopicPartition } from './connection.ts'
 import type { FetchedPartition } from './fetch-answer.ts'
@@ -339,7 +339,7 @@ export class KafkaReader implements SourceReader {
     this.#readings.delete(key)
     this.#silence(reading)
     this.#held = this.#held.filter((held) => held.reading !== reading)
-    this.#heldBytes = this.#held.reduce((sum, { chunk }) => sum + chunk.byteLength, 0)
+    this.#heldBytes = this.#held.reduce((sum, { chunk }) => sum + memoryOf(chunk), 0)
   }
 
   /** What has arrived and is not decoded is dropped, and what is under way will be. */
@@ -581,20 +581,16 @@ export class KafkaReader implements SourceReader {
   #arrived(reading: PartitionReading, { records, aborted }: FetchedPartition, bytes: number): void {
     reading.failingSinceMs = undefined
     reading.outOfRange = 0
-    const batches: BatchHeader[] = []
-    let from = 0
+    let end = 0
     for (;;) {
-      const batch = readBatchHeader(records, from)
+      const batch = readBatchHeader(records, end)
       if (batch === undefined) break
-      from = batch.to
-      // The first batch may be of records that were deleted, and the broker gives batches as a whole.
-      if (batch.lastOffset < reading.fetchOffset && batch.magic === 2) continue
-      batches.push(batch)
+      end = batch.to
       reading.fetchOffset = Math.max(reading.fetchOffset, batch.lastOffset + 1)
       if (batch.magic !== 2) break
     }
-    if (batches.length === 0) {
-      if (from === 0 && records.length > 0) reading.fetchBytes = 2 * Math.max(bytes, records.length)
+    if (end === 0) {
+      if (records.length > 0) reading.fetchBytes = 2 * Math.max(bytes, records.length)
       return
     }
     reading.fetchBytes = 0
@@ -605,7 +601,7 @@ export class KafkaReader implements SourceReader {
       { topic, partition, maxRecordBytes, codecs: this.#codecs },
       aborted,
     )
-    this.#raw.push({ reading, bytes: records, batches, decoder, nextBatch: 0 })
+    this.#raw.push({ reading, bytes: records, end, decoder, at: 0 })
     this.#rawBytes += records.length
   }
 
@@ -656,11 +652,13 @@ export class KafkaReader implements SourceReader {
 
   /** Makes one chunk. */
   async #decode(piece: RawPiece): Promise<void> {
-    const { reading, bytes, batches, decoder } = piece
+    const { reading, bytes, end, decoder } = piece
     const { topic, partition, decodeOffset: start } = reading
     // All are opened before any is taken, so that the chunk gets its memory once, and in one size.
-    const opened = await decoder.open(bytes, batches, piece.nextBatch, start, this.#chunkBytes)
-    piece.nextBatch += opened.batches.length
+    const enough = this.#chunkBytes
+    const batches = readBatchHeaders(bytes, piece.at, end, enough)
+    const opened = await decoder.open(bytes, batches, 0, start, enough)
+    piece.at = opened.batches.at(-1)?.batch.to ?? piece.at
     const builder = new RecordChunkBuilder(topic, partition, start, roomFor(opened))
     let { refused } = opened
     let next = start
@@ -678,13 +676,13 @@ export class KafkaReader implements SourceReader {
     if (next > start) {
       const chunk = builder.finish(next)
       this.#held.push({ reading, chunk })
-      this.#heldBytes += chunk.byteLength
+      this.#heldBytes += memoryOf(chunk)
       reading.decodeOffset = next
     }
     if (refused !== undefined) {
       this.#silence(reading)
       this.fail(refused.error)
-    } else if (piece.nextBatch === batches.length) {
+    } else if (piece.at === end) {
       this.#raw.shift()
       this.#rawBytes -= bytes.length
     }

@@ -1,15 +1,15 @@
 /** How far the reading of one partition is, and what has arrived of it. */
 import type { BatchDecoder } from './batch-decoder.ts'
-import type { BatchHeader } from './batch-header.ts'
 
 /** What a broker gave: whole batches, not decoded. */
 export interface RawPiece {
   readonly reading: PartitionReading
   readonly bytes: Buffer
-  readonly batches: readonly BatchHeader[]
+  /** Where the whole batches end. */
+  readonly end: number
   readonly decoder: BatchDecoder
-  /** The batch that is decoded next. */
-  nextBatch: number
+  /** Where the batch begins that is decoded next. Headers take more memory than small batches: none is kept. */
+  at: number
 }
 
 /** Thrown away, and a new one made, when the partition is taken away and comes back: what is under way for the old one is dropped. */
