@@ -55,6 +55,11 @@ export function readBatchHeader(bytes: Buffer, from: number): BatchHeader | unde
   }
 }
 
+/** How many bytes the first batch says that it has, if that much of it is there. */
+export function saidBatchBytes(bytes: Buffer): number | undefined {
+  return bytes.length < LENGTH_END ? undefined : LENGTH_END + Math.max(5, bytes.readInt32BE(8))
+}
+
 /**
  * The headers of whole batches that follow one another, until these have so many bytes.
  * @param to where the last one ends

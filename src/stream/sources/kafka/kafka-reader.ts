@@ -10,13 +10,13 @@ import { memoryOf, type RecordChunk, RecordChunkBuilder } from '../../record-chu
 import type { PartitionSharing, SourceOpenOptions, SourceReader } from '../../source.ts'
 import type { TopicIds } from '../../topic-ids.ts'
 import { BatchDecoder, RefusedRecords, roomFor } from './batch-decoder.ts'
-import { readBatchHeader, readBatchHeaders } from './batch-header.ts'
+import { readBatchHeader, readBatchHeaders, saidBatchBytes } from './batch-header.ts'
 import { Codecs } from './codecs.ts'
 import { type KafkaConnection, keyOf, outOfRange, type TopicPartition } from './connection.ts'
 import type { FetchedPartition } from './fetch-answer.ts'
 import type { GroupMembership } from './group-membership.ts'
 import type { GroupOffsets } from './group-offsets.ts'
-import { fetchRaw, lastingError, noSuchTopic, unavailable } from './kafkajs.ts'
+import { ANSWER_MS, fetchRaw, lastingError, noSuchTopic, unavailable } from './kafkajs.ts'
 import type { ResolvedOptions } from './options.ts'
 import { PartitionReading, type RawPiece } from './partition-reading.ts'
 
@@ -33,6 +33,8 @@ const MOST_RETRY_MS = 2000
 const UNKNOWN_TOPIC_MS = 5000
 /** Leaders that have just taken over may be behind for a moment. */
 const OUT_OF_RANGE_TRIES = 4
+/** A batch that is not asked for first may come cut off, also where there is room for it. */
+const CUT_OFF_TRIES = 4
 const COMMIT_WAIT_MS = 1000
 const CLOSE_MS = 5000
 
@@ -415,6 +417,7 @@ export class KafkaReader implements SourceReader {
   }
 
   async #fetch(node: number, readings: readonly PartitionReading[], bytes: number): Promise<void> {
+    const sentMs = this.#runtime.monotonicMs()
     // Where more of them have records, none takes it all: time goes on in all of them alike.
     const share = Math.max(Math.min(bytes, this.#chunkBytes), Math.floor(bytes / readings.length))
     const maxBytes = Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes))
@@ -451,7 +454,7 @@ export class KafkaReader implements SourceReader {
       }
       if (failed) await this.#look()
     } catch (error) {
-      if (!this.#ending.signal.aborted) await this.#fetchFailed(readings, error)
+      if (!this.#ending.signal.aborted) await this.#fetchFailed(readings, error, sentMs)
     } finally {
       this.#busyNodes.delete(node)
       this.#askedBytes -= maxBytes
@@ -461,7 +464,11 @@ export class KafkaReader implements SourceReader {
     }
   }
 
-  async #fetchFailed(readings: readonly PartitionReading[], error: unknown): Promise<void> {
+  async #fetchFailed(
+    readings: readonly PartitionReading[],
+    error: unknown,
+    sentMs: number,
+  ): Promise<void> {
     const names = [...new Set(readings.map(({ topic }) => JSON.stringify(topic)))].join(', ')
     const lasting = isFloeError(error)
       ? error
@@ -474,14 +481,16 @@ export class KafkaReader implements SourceReader {
       this.fail(lasting)
       return
     }
-    for (const reading of readings) this.#putOff(reading, error)
+    // It has not answered since then, but for no longer than a fetch waits if this process stood still.
+    const sinceMs = Math.max(sentMs, this.#runtime.monotonicMs() - FETCH_WAIT_MS - ANSWER_MS)
+    for (const reading of readings) this.#putOff(reading, error, sinceMs)
     await this.#look()
   }
 
   /** Tries again later; gives up if that has been so for long. */
-  #putOff(reading: PartitionReading, error: unknown): void {
+  #putOff(reading: PartitionReading, error: unknown, sinceMs?: number): void {
     const now = this.#runtime.monotonicMs()
-    reading.failingSinceMs ??= now
+    reading.failingSinceMs ??= sinceMs ?? now
     const forMs = now - reading.failingSinceMs
     if (forMs >= this.#options.unavailableAfterMs) {
       const { topic, partition } = reading
@@ -590,10 +599,11 @@ export class KafkaReader implements SourceReader {
       if (batch.magic !== 2) break
     }
     if (end === 0) {
-      if (records.length > 0) reading.fetchBytes = 2 * Math.max(bytes, records.length)
+      if (records.length > 0) this.#cutOff(reading, records, bytes)
       return
     }
     reading.fetchBytes = 0
+    reading.cutOff = 0
     this.#toEnd(reading)
     const { topic, partition } = reading
     const { maxRecordBytes } = this.#open
@@ -614,6 +624,23 @@ export class KafkaReader implements SourceReader {
     const key = keyOf(reading)
     this.#readings.delete(key)
     this.#readings.set(key, reading)
+  }
+
+  /** Asks for more next time, unless no more would help. */
+  #cutOff(reading: PartitionReading, records: Buffer, asked: number): void {
+    const needed = saidBatchBytes(records) ?? 2 * Math.max(asked, records.length)
+    if (needed <= this.#options.maxBatchBytes && reading.cutOff++ < CUT_OFF_TRIES) {
+      reading.fetchBytes = needed
+      return
+    }
+    const { topic, partition, fetchOffset: offset } = reading
+    this.fail(
+      new FloeError(
+        'CORRUPT_RECORDS',
+        `Cannot read from Kafka topic ${JSON.stringify(topic)}, partition ${partition}: the batch at offset ${offset} says that it has ${needed} bytes, and its broker gives ${records.length} of them. If it is as large, raise \`maxBatchBytes\`; if not, it is damaged. Nothing is skipped; restore the partition from another replica, or have moveStream pass over the damage`,
+        { context: { topic, partition, offset } },
+      ),
+    )
   }
 
   /** Decodes what has arrived, as far as there is room for it. */

@@ -120,7 +120,7 @@ export function clusterOf(kafka: Kafka, groupId: string): KafkaJsCluster {
 }
 
 /** How long a broker may take beyond the time that it waits for records. kafkajs gives it 100 ms. */
-const ANSWER_MS = 30_000
+export const ANSWER_MS = 30_000
 
 const API_KEY = { FETCH: 1, METADATA: 3 }
 

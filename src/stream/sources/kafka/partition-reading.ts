@@ -27,6 +27,8 @@ export class PartitionReading {
   fetching = false
   /** Most bytes to ask for if the first batch came cut off, which brokers before 0.10.1 do. */
   fetchBytes = 0
+  /** How often in a row the first batch came cut off. */
+  cutOff = 0
   /** On the monotonic clock. */
   failingSinceMs: number | undefined
   /** Not asked for before, on the monotonic clock. */

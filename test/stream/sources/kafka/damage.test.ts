@@ -33,3 +33,17 @@ it('a first batch of records that were given before is passed over', async () =>
   const chunks = await read((offset) => (offset === 0 ? [before] : [before, ...batches().slice(1)]))
   expect(chunks.reduce((sum, { count }) => sum + count, 0)).toBe(3)
 })
+
+it('a batch whose length is damaged is refused: it looks like one that is cut off', async () => {
+  for (const length of [1000, 2 ** 31 - 1]) {
+    const damaged = batches()
+    damaged[1]?.writeInt32BE(length, 8)
+    // As brokers give the rest of a file.
+    const rest = (offset: number): Buffer[] => [Buffer.concat(damaged.slice(offset))]
+    await expect(read((offset) => rest(offset))).rejects.toMatchObject({
+      code: 'CORRUPT_RECORDS',
+      context: { topic: 't', partition: 0, offset: 1 },
+    })
+    await reader?.close()
+  }
+})
