@@ -1,6 +1,6 @@
 /** Records that were read and wait for a batch: taken in order, within limits, each partition as far as it may go. */
 import { partitionKey } from './position.ts'
-import { type RecordChunk, recordBytes, sliceChunk } from './record-chunk.ts'
+import { memoryOf, type RecordChunk, recordBytes, sliceChunk } from './record-chunk.ts'
 
 export interface BatchLimits {
   readonly rows: number
@@ -20,6 +20,7 @@ export class Backlog {
   readonly #partitions = new Map<string, RecordChunk[]>()
   #rows = 0
   #bytes = 0
+  #memory = 0
 
   get rows(): number {
     return this.#rows
@@ -27,6 +28,11 @@ export class Backlog {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Bytes that they take in memory: more than {@link bytes} where records are small, or have headers. */
+  get memory(): number {
+    return this.#memory
   }
 
   add(chunks: readonly RecordChunk[]): void {
@@ -37,6 +43,7 @@ export class Backlog {
       else list.push(chunk)
       this.#rows += chunk.count
       this.#bytes += chunk.byteLength
+      this.#memory += memoryOf(chunk)
     }
   }
 
@@ -44,6 +51,7 @@ export class Backlog {
     this.#partitions.clear()
     this.#rows = 0
     this.#bytes = 0
+    this.#memory = 0
   }
 
   /**
@@ -66,14 +74,19 @@ export class Backlog {
         const chunk = list[0]
         const own = reach(chunk.topic, chunk.partition, chunk.start)
         if (own.group !== group) break
-        const left = { rows: limits.rows - rows, bytes: limits.bytes - bytes }
-        const part = firstPart(chunk, left, own.end, chunks.length === 0)
+        const room = { rows: limits.rows - rows, bytes: limits.bytes - bytes }
+        const part = firstPart(chunk, room, own.end, chunks.length === 0)
         if (part === undefined) break
         chunks.push(part)
         rows += part.count
         bytes += part.byteLength
         list.shift()
-        if (part.end < chunk.end) list.unshift(rest(chunk, part))
+        this.#memory -= memoryOf(chunk)
+        if (part.end < chunk.end) {
+          const left = rest(chunk, part)
+          list.unshift(left)
+          this.#memory += memoryOf(left)
+        }
         if (part.end >= own.end || part.end < chunk.end) break
       }
       if (chunks.length === before) continue

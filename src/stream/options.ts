@@ -41,7 +41,7 @@ export interface StreamOptions {
   readonly backfill?: readonly string[] | undefined
   /** A batch is closed at so many records. Default 500,000. */
   readonly maxBatchRows?: number | undefined
-  /** A batch is closed at so many bytes of keys, values and headers. Default 64 MiB. */
+  /** A batch is closed at so many bytes of memory: keys, values, headers and what is kept about them. Default 64 MiB. */
   readonly maxBatchBytes?: number | undefined
   /** Most bytes that the source holds ahead. Default 16 MiB. */
   readonly bufferBytes?: number | undefined

@@ -183,7 +183,7 @@ export function sliceChunk(chunk: RecordChunk, from: number, to: number): Record
 /** Of one record: its offset and its time, and where its key and value end. */
 const ROW_BYTES = 24
 /** Of one header: a string and a view, and the objects around them. Measured. */
-const HEADER_BYTES = 320
+export const HEADER_BYTES = 320
 /** Of a chunk without records. Measured. */
 const CHUNK_BYTES = 1536
 

@@ -303,7 +303,7 @@ class Runner {
     const { maxBatchRows, maxBatchBytes } = this.#o
     return (
       this.#backlog.rows >= maxBatchRows ||
-      this.#backlog.bytes >= maxBatchBytes ||
+      this.#backlog.memory >= maxBatchBytes ||
       this.#readError !== undefined ||
       this.#stop.asked.aborted ||
       partitions.isReassigned

@@ -71,7 +71,7 @@ describe('batches cut from a backlog', () => {
             }
             taken.push(...batch.chunks)
           }
-          expect([backlog.rows, backlog.bytes]).toEqual([0, 0])
+          expect([backlog.rows, backlog.bytes, backlog.memory]).toEqual([0, 0, 0])
           for (const [p, chunks] of [a, b].entries()) {
             const own = taken.filter((c) => c.partition === p)
             expect(placesOf(own)).toEqual(placesOf(chunks))

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { checkOptions } from '../../../core/check-options.ts'
 import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import { Position } from '../../position.ts'
-import type { RecordChunk } from '../../record-chunk.ts'
+import { memoryOf, type RecordChunk } from '../../record-chunk.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../source.ts'
 import { checkTopicIds, type TopicIds } from '../../topic-ids.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
@@ -200,7 +200,7 @@ class LogReader implements SourceReader {
         if (chunk === 'full') break
         this.#turn = (start + i + 1) % count
         if (chunk === undefined) continue
-        budget -= chunk.byteLength
+        budget -= memoryOf(chunk)
         chunks.push(chunk)
       }
       const now = this.#options.runtime.monotonicMs()

@@ -4,7 +4,7 @@ import { copyBytes } from '../../../core/copy-bytes.ts'
 import { crc32c } from '../../../core/crc32c.ts'
 import { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
-import type { RecordChunk, RecordHeader } from '../../record-chunk.ts'
+import { HEADER_BYTES, type RecordChunk, type RecordHeader } from '../../record-chunk.ts'
 import { checkTopicIds } from '../../topic-ids.ts'
 import { HEAD_BYTES, headerCount, headersAt } from './frame.ts'
 import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
@@ -306,7 +306,7 @@ export class PartitionReader {
     const view = new DataView(block.buffer, block.byteOffset, block.length)
     const relative = this.#offset - this.#base
     let starts = this.#starts
-    let [at, count, total, keyBytes] = [0, 0, 0, 0]
+    let [at, count, memory, keyBytes] = [0, 0, 0, 0]
     let [nullKeys, nullValues, withHeaders] = [false, false, false]
     let stop: Stop
     for (;;) {
@@ -335,8 +335,9 @@ export class PartitionReader {
         stop = 'part'
         break
       }
-      const counted = headers === 0 ? size : length - HEAD_BYTES - 8 * headers
-      if (total + counted > budget && (count > 0 || !first)) {
+      // What a frame has before its key is about what columns keep of a record beside it.
+      const kept = length + headers * HEADER_BYTES
+      if (memory + kept > budget && (count > 0 || !first)) {
         stop = 'budget'
         break
       }
@@ -350,7 +351,7 @@ export class PartitionReader {
         this.#starts = starts = grown
       }
       starts[count++] = at
-      total += counted
+      memory += kept
       if (key < 0) nullKeys = true
       else keyBytes += key
       if (value < 0) nullValues = true
