@@ -51,7 +51,10 @@ export class MemoryTopic implements EventSink, StreamSource {
         const chunks = take()
         if (chunks.length > 0 || waitMs <= 0) return chunks
         const woken = new Promise<void>((resolve) => (this.#wake = resolve))
-        await Promise.race([runtime.sleep(waitMs, signal), woken])
+        const over = new AbortController()
+        const wait = runtime.sleep(waitMs, AbortSignal.any([signal, over.signal]))
+        await Promise.race([wait.catch(() => undefined), woken])
+        over.abort()
         if (signal.aborted) throw new FloeError('ABORTED', 'reading was ended')
         if (this.failure !== undefined) throw this.failure
         return take()
