@@ -27,6 +27,9 @@ export interface LiveOptions {
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean | undefined }
 }
 
+/** How long the rest of the topic may take. */
+const CATCH_UP_MS = 60_000
+
 export interface LiveResult {
   /** Events that were sent from here. */
   readonly sent: number
@@ -63,6 +66,8 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
   const job = await start(trigger)
   const results: StreamResult[] = []
   const jobs = [job]
+  /** Whether all was taken along that was sent before the end. */
+  let isRead = false
   // Ends the other one when one of them fails.
   const ended = job.run.done.finally(() => over.abort())
   ended.catch(() => undefined)
@@ -84,10 +89,13 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
     if (sink !== undefined && !signal.aborted) {
       const rest = await start({ availableNow: true })
       jobs.push(rest)
-      const onSignal = (): void => void rest.run.stop().catch(() => undefined)
-      signal.addEventListener('abort', onSignal)
-      if (signal.aborted) onSignal()
-      results.push(await rest.run.done.finally(() => signal.removeEventListener('abort', onSignal)))
+      // A topic that others fill as well may have more than that: the next run goes on with it.
+      const until = AbortSignal.any([signal, AbortSignal.timeout(CATCH_UP_MS)])
+      const onEnd = (): void => void rest.run.stop().catch(() => undefined)
+      until.addEventListener('abort', onEnd)
+      if (until.aborted) onEnd()
+      results.push(await rest.run.done.finally(() => until.removeEventListener('abort', onEnd)))
+      isRead = !until.aborted
     }
   } finally {
     stopFeed.abort()
@@ -109,11 +117,7 @@ export async function runLive(options: LiveOptions): Promise<LiveResult> {
       ignored: sum(jobs, ({ folded }) => folded.ignored),
       ahead: sum(jobs, ({ folded }) => folded.ahead),
     },
-    // What was sent before the end has been taken along by now.
-    unread:
-      signal.aborted || sink === undefined
-        ? await unreadRecords(source, results.at(-1)?.position)
-        : 0,
+    unread: isRead ? 0 : await unreadRecords(source, results.at(-1)?.position),
     checks: await checkPipeline(lake, undefined, batches),
   }
 }

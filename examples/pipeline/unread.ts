@@ -2,6 +2,9 @@
 import { systemRuntime } from 'floe'
 import { Position, type StreamSource } from 'floe/stream'
 
+/** How long a topic may take to say how far it is: somebody waits for the end. */
+const ANSWER_MS = 5000
+
 /** Records from a position to the ends of the topic; undefined where the source does not say, as when it has gone. */
 export async function unreadRecords(
   source: StreamSource,
@@ -14,7 +17,7 @@ export async function unreadRecords(
       maxRecordBytes: Number.MAX_SAFE_INTEGER,
       bufferBytes: 1,
       runtime: systemRuntime,
-      signal: new AbortController().signal,
+      signal: AbortSignal.timeout(ANSWER_MS),
     })
     try {
       const next = reader.nextOffsets()

@@ -183,7 +183,10 @@ export class BatchCommit {
     const now = readLedger(metadata, id, table)
     checkTopicIds(source.name, now.topicIds, topicIds)
     const expected = tables.expected(table)
-    if (!beginsAt(batch.ranges, now.position, expected.position)) {
+    if (
+      !hasPlaces(now.position, expected.position) ||
+      !beginsAt(batch.ranges, now.position, expected.position)
+    ) {
       throw streamConflict(id, table, expected.position, now.position)
     }
     tx.checkAttempt(table, metadata)
@@ -221,6 +224,13 @@ function unanswered(id: string, cause: unknown): FloeError {
     'COMMIT_STATE_UNKNOWN',
     `The stream "${id}" was stopped while a commit of it had no answer: its tables may have the last batch or not. The next start finds out`,
     { context: { stream: id }, cause },
+  )
+}
+
+/** A place that is gone was taken away by a move, or with the table: where this run began is none for it. */
+function hasPlaces(now: Position, expected: Position): boolean {
+  return [...expected.entries()].every(
+    ({ topic, partition }) => now.get(topic, partition) !== undefined,
   )
 }
 

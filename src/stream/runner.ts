@@ -127,7 +127,7 @@ class Runner {
       try {
         tables = await this.#stop.unlessOverdue(this.#loadTables())
         reader = await this.#openSource(tables)
-        if (reader.sharing === undefined) await this.#begin(reader, tables)
+        if (reader.sharing === undefined) this.#begin(reader, tables)
         this.#emit({ type: 'started', id: this.#o.id, position: tables.position.toText() })
         this.#warnOfTopicsWithoutId(reader)
         await this.#loop({ reader, tables, partitions: new SharedPartitions(reader) })
@@ -215,12 +215,17 @@ class Runner {
     }
   }
 
-  async #begin(reader: SourceReader, tables: StreamTables): Promise<void> {
-    const warning = await this.#stop.unlessAsked(tables.begin(reader))
-    if (warning !== undefined) this.#emit({ type: 'warning', error: warning })
+  #begin(reader: SourceReader, tables: StreamTables): void {
+    tables.begin(reader)
+    this.#warnOfBeginnings(tables, reader.nextOffsets().entries())
     this.#lag.begin()
     this.#readTo.clear()
     for (const at of tables.position.entries()) this.#readTo.set(partitionKey(at), at.offset)
+  }
+
+  #warnOfBeginnings(tables: StreamTables, starts: Iterable<PartitionOffset>): void {
+    const error = tables.unclear(starts)
+    if (error !== undefined) this.#emit({ type: 'warning', error })
   }
 
   /** Begins with the partitions that the reader has now, where the tables are now: what was read of others is dropped. */
@@ -231,7 +236,7 @@ class Runner {
       return tables.position
     })
     await this.#stop.unlessAsked(resumed)
-    await this.#begin(reader, tables)
+    this.#begin(reader, tables)
   }
 
   /** @param until what ends it */
@@ -317,12 +322,14 @@ class Runner {
       for (const chunk of chunks) {
         const key = partitionKey(chunk)
         if (!this.#readTo.has(key)) {
-          tables.checkBeginning({ ...chunk, offset: chunk.start })
+          const beginning = { ...chunk, offset: chunk.start }
+          tables.checkBeginning(beginning)
+          this.#warnOfBeginnings(tables, [beginning])
         }
         this.#readTo.set(key, chunk.end)
+        this.#lag.read([chunk])
+        this.#backlog.add([chunk])
       }
-      this.#lag.read(chunks)
-      this.#backlog.add(chunks)
       return chunks.length
     } catch (error) {
       // What was read before it is committed first.

@@ -77,12 +77,10 @@ export interface SourceReader {
    */
   nextOffsets(): Position
   /**
-   * The same for all partitions of the topics: of one that another reader has the first offset that there is. A source
-   * that tells it has partitions that are added later begin at 0; of one that does not, a stream keeps the places alone
-   * of partitions that it reads.
-   * @throws SOURCE_UNAVAILABLE
+   * All partitions of the topics that are read, as far as this reader knows by now, also those that other readers have. A
+   * source that does not tell them cannot tell a partition that was added from one that was empty.
    */
-  firstOffsets?(): Promise<Position>
+  partitions?(): readonly { readonly topic: string; readonly partition: number }[]
   /** For each partition that this reader reads the offset after its last record, as of now. */
   endOffsets(): Promise<Position>
   /** Told after a commit what the tables have. Advisory: tools that watch the lag of a consumer group want it. */

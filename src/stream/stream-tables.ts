@@ -29,6 +29,8 @@ export class StreamTables {
   /** Groups by their names, so that equal ones are the same. */
   readonly #groups = new Map<string, WriteGroup>()
   #beginnings = NO_BEGINNINGS
+  /** Partitions that were warned of. */
+  readonly #unclear = new Set<string>()
   /** True while a table may still join that nobody named. */
   #open: boolean
 
@@ -42,7 +44,8 @@ export class StreamTables {
    * @param tables which ones the stream writes; undefined: those that have its ledger, or, if none has, those that the
    *   first batch writes.
    * @param backfill tables new to the stream that are to be filled from the first record that the source has.
-   * @throws NO_SUCH_TABLE, CORRUPT_LEDGER; BAD_ARGUMENT for a table without a ledger beside others that have one
+   * @throws NO_SUCH_TABLE, CORRUPT_LEDGER; BAD_ARGUMENT for a table without a ledger beside others that have one, and for
+   *   one that was replaced, unless they are to be filled
    */
   static async load(
     lake: Lake,
@@ -52,7 +55,14 @@ export class StreamTables {
   ): Promise<StreamTables> {
     const names = tables ?? [...new Set([...(await discover(lake, streamId)), ...backfill])]
     const loaded = new StreamTables(lake, streamId, tables === undefined && names.length === 0)
-    for (const name of names) loaded.#states.set(name, await loaded.#read(name))
+    for (const name of names) {
+      const { metadata } = await lake.table(name)
+      const state = readLedger(metadata, streamId, name)
+      loaded.#states.set(name, state)
+      const isReplaced =
+        isFresh(state) && metadata.properties[ledgerProperty(streamId)] !== undefined
+      if (isReplaced && !backfill.includes(name)) throw replaced(streamId, name)
+    }
     const fresh = names.filter((name) => isFresh(loaded.#stateOf(name)))
     const unexpected = fresh.filter((name) => !backfill.includes(name))
     if (fresh.length < names.length && unexpected[0] !== undefined) {
@@ -90,24 +100,20 @@ export class StreamTables {
   }
 
   /**
-   * Finds out where partitions begin that a table has no place of. Goes before the first read from the position.
-   * @returns a warning of partitions of which it cannot be told whether records are missing.
-   * @throws OFFSET_OUT_OF_RANGE where records are missing; SOURCE_UNAVAILABLE
+   * Takes in where the reader's partitions begin, for those that a table has no place of. Goes before the first read from
+   * the position. Where partitions of other readers begin is theirs to say: they may have begun before.
+   * @throws OFFSET_OUT_OF_RANGE where records are missing
    */
-  async begin(reader: SourceReader): Promise<FloeError | undefined> {
-    const topics = [...reader.topicIds.keys()]
-    const states = [...this.#states.values()]
-    const isKnown = states.length > 0 && states.every((s) => topics.every((t) => s.whole.has(t)))
-    const first = isKnown ? undefined : await reader.firstOffsets?.()
-    // Its own count: retention may have gone on since they were opened.
-    const starts = (first ?? Position.EMPTY).and(reader.nextOffsets().entries())
-    this.#beginnings = {
-      starts,
-      whole: new Set(isKnown || first !== undefined ? topics : []),
-    }
-    // Also of what other readers have: a commit of this one names them too.
+  begin(reader: SourceReader): void {
+    const starts = reader.nextOffsets()
+    const all = reader.partitions?.() ?? []
+    const isNamed = ({ topic, partition }: { topic: string; partition: number }): boolean =>
+      starts.get(topic, partition) !== undefined ||
+      [...this.#states.values()].every((s) => s.position.get(topic, partition) !== undefined)
+    const unnamed = new Set(all.filter((at) => !isNamed(at)).map(({ topic }) => topic))
+    const topics = all.map(({ topic }) => topic)
+    this.#beginnings = { starts, whole: new Set(topics.filter((topic) => !unnamed.has(topic))) }
     for (const at of starts.entries()) this.checkBeginning(at)
-    return this.#unclear(starts)
   }
 
   /** Where partitions begin that a table has no place of. */
@@ -131,11 +137,15 @@ export class StreamTables {
     }
   }
 
-  /** Ledgers of earlier versions do not tell partitions that were seen empty from those that were not there. */
-  #unclear(starts: Position): FloeError | undefined {
-    const unclear = [...starts.entries()].filter(
+  /**
+   * A warning of partitions of which it cannot be told whether records are missing before they begin, once for each.
+   * Ledgers of earlier versions do not tell those that were seen empty from those that were not there.
+   */
+  unclear(starts: Iterable<PartitionOffset>): FloeError | undefined {
+    const unclear = [...starts].filter(
       ({ topic, partition, offset }) =>
         offset > 0 &&
+        !this.#unclear.has(partitionKey({ topic, partition })) &&
         [...this.#states.values()].some(
           ({ position, whole }) =>
             position.hasTopic(topic) &&
@@ -144,6 +154,7 @@ export class StreamTables {
         ),
     )
     if (unclear.length === 0) return undefined
+    for (const at of unclear) this.#unclear.add(partitionKey(at))
     return new FloeError(
       'OFFSET_OUT_OF_RANGE',
       `The stream "${this.#streamId}" begins to read ${Position.of(unclear).toText().slice(0, 500)}, and its tables do not say whether it has seen these partitions before, which an earlier version of floe kept to itself: if their first records were lost since, they are skipped. From the next commit on its tables say it`,
@@ -292,6 +303,15 @@ function undiscovered(streamId: string, table: string, error: unknown): unknown 
       cause: error,
       retryable: error.retryable,
     },
+  )
+}
+
+/** Engines keep the properties of a table that they replace, and may have put its rows into the new one. */
+function replaced(streamId: string, table: string): FloeError {
+  return new FloeError(
+    'BAD_ARGUMENT',
+    `The table ${table} was replaced since the stream "${streamId}" wrote it: it has none of its commits, and nothing tells whether it has their rows. If it has none of them, name it in backfill to fill it from the first record that the source has; if it has, let a table by another name begin anew`,
+    { context: { stream: streamId, table } },
   )
 }
 

@@ -147,20 +147,34 @@ describe('partitions of which nothing is committed', () => {
     expect(await position(lake, RAW)).toBe('events:0:6,events:1:5,events:2:9,events:3:0,events:4:3')
   })
 
-  it('are named for all members of a group by the first commit of one', async () => {
+  it('are named by the member of a group that reads them, wherever others see them begin', async () => {
     const { lake, source } = await set(3, 'group')
     for (const partition of [0, 1, 2]) push(source, partition, 10)
     source.firstOffsets.splice(0, 3, 2, 4, 6)
+    const key = ledgerProperty('test')
+    const whole = async (): Promise<unknown> =>
+      JSON.parse((await lake.table(RAW)).properties[key] as string)['whole-topics']
     await member(lake, source, [0])
-    expect(await position(lake, RAW)).toBe('events:0:10,events:1:4,events:2:6')
+    expect(await position(lake, RAW)).toBe('events:0:10')
+    // Retention goes on before the others begin: nothing of theirs is missing.
+    source.firstOffsets[1] = 5
     await member(lake, source, [1])
-    expect(await position(lake, RAW)).toBe('events:0:10,events:1:10,events:2:6')
-    // Nobody has read it, and it has lost records since.
-    source.firstOffsets[2] = 8
-    await rejectionOf('OFFSET_OUT_OF_RANGE', run(lake, source).done)
+    expect([await position(lake, RAW), await whole()]).toEqual([
+      'events:0:10,events:1:10',
+      undefined,
+    ])
+    await member(lake, source, [2])
+    expect([await position(lake, RAW), await whole()]).toEqual([
+      'events:0:10,events:1:10,events:2:10',
+      ['events'],
+    ])
+    source.addPartition()
+    push(source, 3, 5)
+    source.firstOffsets[3] = 2
+    await rejectionOf('OFFSET_OUT_OF_RANGE', member(lake, source, [3]))
   })
 
-  it('are taken in where another member has named them since this one began', async () => {
+  it('are taken in from where their reader began, also where another commits meanwhile', async () => {
     const { lake, source } = await set(3, 'group')
     source.firstOffsets.splice(0, 3, 2, 4, 6)
     for (const partition of [0, 1, 2]) push(source, partition, 10)
@@ -168,15 +182,21 @@ describe('partitions of which nothing is committed', () => {
     await member(lake, source, [1], {
       foreachBatch: async (batch, tx) => {
         await job()(batch, tx)
-        if ((await lake.table(RAW)).currentSnapshot === undefined) await member(lake, source, [0])
+        if ((await lake.table(RAW)).currentSnapshot === undefined) {
+          source.firstOffsets[1] = 8
+          await member(lake, source, [0])
+          source.firstOffsets[1] = 4
+        }
       },
       onEvent: (event) => void (event.type === 'warning' && warnings.push(event.error.message)),
     })
     expect(warnings).toEqual([])
-    expect(await position(lake, RAW)).toBe('events:0:10,events:1:10,events:2:6')
+    expect(await position(lake, RAW)).toBe('events:0:10,events:1:10')
+    const [ledger] = verifyLedger(await lake.table(RAW)).streams
+    expect(ledger?.offsets).toBe(8 + 6)
   })
 
-  it('are not passed over by a member that fills another table', async () => {
+  it('of a group are not passed over by a member that fills another table', async () => {
     const { lake, source } = await set(1, 'group')
     push(source, 0, 5)
     const foreachBatch = (): Promise<void> => Promise.resolve()
@@ -185,13 +205,36 @@ describe('partitions of which nothing is committed', () => {
     push(source, 1, 5)
     source.firstOffsets[1] = 2
     const more = { tables: [RAW, TOTALS], backfill: [TOTALS], foreachBatch }
-    await rejectionOf('OFFSET_OUT_OF_RANGE', member(lake, source, [0], more))
+    await member(lake, source, [0], more)
     expect(await position(lake, RAW)).toBe('events:0:5')
+    await rejectionOf('OFFSET_OUT_OF_RANGE', member(lake, source, [1], more))
+    expect(await position(lake, RAW)).toBe('events:0:5')
+  })
+
+  it('do not come back where a move took them away while the stream runs', async () => {
+    const { lake, source } = await set(2)
+    push(source, 0, 5)
+    push(source, 1, 5)
+    const running = run(lake, source, {
+      trigger: { intervalMs: 100 },
+      tables: [RAW],
+      foreachBatch: () => Promise.resolve(),
+    })
+    const at = async (): Promise<string | undefined> =>
+      verifyLedger(await lake.table(RAW)).streams[0]?.position.toText()
+    while ((await at()) !== 'events:0:5,events:1:5') await systemRuntime.sleep(10)
+    const key = ledgerProperty('test')
+    const table = await lake.table(RAW)
+    const { vector: _, ...rest } = JSON.parse(table.properties[key] as string)
+    // As a restart of a topic leaves it, of which the running stream reads another as well.
+    await table.setProperties({ [key]: JSON.stringify({ vector: 'events:0:5', ...rest }) })
+    push(source, 0, 1)
+    await rejectionOf('STREAM_CONFLICT', running.done)
   })
 
   it('go without a place where the source does not tell those of others, and stop nobody', async () => {
     const { lake, source } = await set(3, 'group')
-    source.tellsFirst = false
+    source.tellsPartitions = false
     for (const partition of [0, 1, 2]) push(source, partition, 10)
     source.firstOffsets.splice(0, 3, 2, 4, 6)
     await member(lake, source, [0])
@@ -256,5 +299,22 @@ describe('partitions of which nothing is committed', () => {
     source.firstOffsets[1] = 0
     await run(lake, source).done
     await expectExact(lake, source)
+  })
+
+  it('are read into a table that was replaced where that is asked for', async () => {
+    const { lake, source } = await set(2)
+    for (const partition of [0, 1]) push(source, partition, 10)
+    const raw: Partial<StreamOptions> = { tables: [RAW], foreachBatch: () => Promise.resolve() }
+    await run(lake, source, raw).done
+    const transaction = lake.transaction()
+    await transaction.atEachAttempt(RAW, () => ({
+      summary: {},
+      updates: [{ action: 'remove-snapshot-ref', refName: 'main' }],
+    }))
+    await transaction.commit()
+    expect((await lake.table(RAW)).currentSnapshot).toBeUndefined()
+    const error = await rejectionOf('BAD_ARGUMENT', run(lake, source, raw).done)
+    expect(error.message).toContain('was replaced')
+    expect(await run(lake, source, { ...raw, backfill: [RAW] }).done).toMatchObject({ rows: 20 })
   })
 })

@@ -1,6 +1,6 @@
 /** A source in memory whose records, ends and failures a test decides. */
 import { FloeError } from '../../src/core/errors.ts'
-import { Position } from '../../src/stream/position.ts'
+import { type PartitionOffset, Position } from '../../src/stream/position.ts'
 import { type RecordChunk, RecordChunkBuilder, sliceChunk } from '../../src/stream/record-chunk.ts'
 import type {
   PartitionSharing,
@@ -35,7 +35,7 @@ export class MemorySource implements StreamSource {
   /** Readers are members of a group, to which `share` gives partitions; the first one has all. */
   readonly members: Member[] | undefined
   /** Readers tell where partitions begin that others read. */
-  tellsFirst = true
+  tellsPartitions = true
   #wake: (() => void)[] = []
 
   constructor(partitions: number, topic = 'events', kind: 'alone' | 'group' = 'alone') {
@@ -131,18 +131,12 @@ export class MemorySource implements StreamSource {
           member?.reads(partition) === false ? [] : [{ topic: this.topic, partition, offset }],
         ),
       )
-    const firstOffsets = (): Promise<Position> => {
-      const first = this.firstOffsets.map((offset, partition) => ({
-        topic: this.topic,
-        partition,
-        offset,
-      }))
-      return Promise.resolve(Position.of(first).and(nextOffsets().entries()))
-    }
+    const partitions = (): PartitionOffset[] =>
+      this.firstOffsets.map((offset, partition) => ({ topic: this.topic, partition, offset }))
     return {
       topicIds,
       sharing: member,
-      ...(this.tellsFirst ? { firstOffsets } : {}),
+      ...(this.tellsPartitions ? { partitions } : {}),
       read: async ({ waitMs, signal }) => {
         if (this.silentReads > 0) {
           this.silentReads--

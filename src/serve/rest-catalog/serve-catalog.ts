@@ -192,7 +192,11 @@ class HttpCatalogServer implements CatalogServer {
     })
     // A client that takes it in drops holds its memory, and is never idle.
     const timeouts = 1 + Math.ceil(length / BYTES_PER_TIMEOUT)
-    this.#deadlines.set(response, message.socket, requestTimeoutMs * timeouts)
+    const begin = (): void =>
+      this.#deadlines.set(response, message.socket, requestTimeoutMs * timeouts)
+    // The answers before it, on a connection where requests were sent ahead, have their own time.
+    if (response.socket === null) response.once('socket', begin)
+    else begin()
     response.once('close', () => this.#deadlines.lift(response))
     if (message.method !== 'HEAD') for (const piece of answer.body) response.write(piece)
     response.end()

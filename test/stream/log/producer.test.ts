@@ -176,13 +176,18 @@ describe('the lock', () => {
   })
 })
 
+const segments = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+
 describe('retention', () => {
   it('by bytes removes oldest segments when a new one is begun', async () => {
     const log = await openLog(temporaryFolder(), { durability: 'os' })
     await log.createTopic('t', { partitions: 1, segmentBytes: 1000, retentionBytes: 3000 })
     const producer = await log.producer()
     for (let i = 0; i < 100; i++) await producer.send('t', [{ value: 'x'.repeat(100) }])
-    const files = readdirSync(`${log.folder}/t/0`).sort()
+    const files = segments(`${log.folder}/t/0`)
     expect(files.length).toBeLessThanOrEqual(5)
     const earliest = Number((files[0] as string).slice(0, 20))
     expect(earliest).toBeGreaterThan(50)
@@ -199,12 +204,12 @@ describe('retention', () => {
     await log.createTopic('t', { partitions: 1, segmentBytes: 1000, retentionMs: 60_000 })
     const producer = await log.producer()
     for (let i = 0; i < 50; i++) await producer.send('t', [{ value: 'x'.repeat(100) }])
-    const before = readdirSync(`${log.folder}/t/0`).length
+    const before = segments(`${log.folder}/t/0`).length
     expect(await log.enforceRetention()).toBe(0)
     agedMs = 120_000
     expect(await log.enforceRetention()).toBe(before - 1)
-    const [last] = readdirSync(`${log.folder}/t/0`)
-    expect(readdirSync(`${log.folder}/t/0`)).toHaveLength(1)
+    const [last] = segments(`${log.folder}/t/0`)
+    expect(segments(`${log.folder}/t/0`)).toHaveLength(1)
     expect(existsSync(`${log.folder}/t/0/${last}`)).toBe(true)
     expect((await producer.send('t', [{ value: 'next' }]))[0]?.offset).toBe(50)
     await log.close()

@@ -11,6 +11,11 @@ import { openOptions } from '../source-conformance.ts'
 
 const SENDS = 1500
 
+const segments = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+
 /** Reads from the first record that there is, again and again; what it is given has to go on without a gap. */
 async function readAnew(
   source: ReturnType<typeof logSource>,
@@ -75,7 +80,7 @@ describe('retention', () => {
     for (const { records } of await Promise.all(reading)) expect(records).toBeGreaterThan(0)
     const passes = await Promise.all(logs.map((each) => each.enforceRetention()))
     expect(passes).toEqual([0, 0, 0, 0])
-    expect(readdirSync(`${folder}/t/0`).length).toBeLessThanOrEqual(4)
+    expect(segments(`${folder}/t/0`).length).toBeLessThanOrEqual(4)
     expect(producer.counts.retentionFailures).toBe(0)
     for (const each of logs) await each.close()
   }, 30_000)
@@ -88,14 +93,14 @@ describe('retention', () => {
     for (let i = 0; i < 200; i++) await producer.send('t', [{ value: 'x'.repeat(300) }])
     await log.close()
     const short = { ...(await log.topics())[0], retentionBytes: 2000 }
-    const before = readdirSync(`${folder}/t/0`).length
+    const before = segments(`${folder}/t/0`).length
     const passes = await Promise.all(
       Array.from({ length: 8 }, () =>
         removeOldSegments(`${folder}/t/0`, { ...short, retentionMs: undefined }, 0),
       ),
     )
     const removed = passes.reduce((sum, count) => sum + count, 0)
-    expect(removed).toBe(before - readdirSync(`${folder}/t/0`).length)
+    expect(removed).toBe(before - segments(`${folder}/t/0`).length)
     expect(removed).toBeGreaterThan(20)
   })
 
@@ -112,14 +117,83 @@ describe('retention', () => {
     mkdirSync(stuck)
     await send(40)
     expect(producer.counts.retentionFailures).toBeGreaterThan(5)
-    expect(readdirSync(`${log.folder}/t/0`).length).toBeGreaterThan(10)
+    expect(segments(`${log.folder}/t/0`).length).toBeGreaterThan(10)
     await rejectionOf(
       process.platform === 'linux' ? 'STORE_UNAVAILABLE' : 'PERMISSION_DENIED',
       log.enforceRetention(),
     )
     rmdirSync(stuck)
     await send(4)
-    expect(readdirSync(`${log.folder}/t/0`).length).toBeLessThanOrEqual(5)
+    expect(segments(`${log.folder}/t/0`).length).toBeLessThanOrEqual(5)
     await log.close()
+  })
+
+  describe.each(['own', 'foreign'] as const)('seen by an %s reader', (kind) => {
+    /** A log of segments of 8 records each, of which two and what is begun are kept, and a reader that has got one record. */
+    async function begun(retentionBytes = 2000) {
+      const log = await openLog(temporaryFolder(), { durability: 'os' })
+      await log.createTopic('t', { partitions: 1, segmentBytes: 1000, retentionBytes })
+      const producer = await log.producer()
+      const send = async (count: number): Promise<void> => {
+        for (let i = 0; i < count; i++) await producer.send('t', [{ value: 'x'.repeat(90) }])
+      }
+      await send(1)
+      const source = logSource({
+        ...(kind === 'own' ? { log } : { folder: log.folder }),
+        topics: 't',
+      })
+      // Room for one record in each read, as of a stream that is slow.
+      const reader = await source.open({ ...openOptions(), bufferBytes: 100 })
+      const { signal } = new AbortController()
+      const offsets: number[] = []
+      const read = async (): Promise<void> => {
+        for (const chunk of await reader.read({ waitMs: 0, signal })) offsets.push(...chunk.offsets)
+      }
+      await read()
+      expect(offsets).toEqual([0])
+      const close = async (): Promise<void> => {
+        await reader.close()
+        await log.close()
+      }
+      return { log, folder: `${log.folder}/t/0`, producer, send, read, offsets, close }
+    }
+
+    it('takes away no record of a segment that it has open, while the next one is there', async () => {
+      const { folder, send, read, offsets, close } = await begun()
+      let sent = 1
+      for (; segments(folder)[0]?.startsWith('0'.repeat(20)) === true; sent++) await send(1)
+      while (offsets.length < sent) await read()
+      expect(offsets).toEqual(Array.from({ length: sent }, (_, i) => i))
+      expect(readdirSync(folder).filter((name) => name.endsWith('.gone'))).toHaveLength(1)
+      await close()
+    })
+
+    it('stops it where the one after that has gone, too, at the first record that is not there', async () => {
+      const { folder, send, read, close } = await begun()
+      await send(60)
+      await rejectionOf(
+        'OFFSET_OUT_OF_RANGE',
+        (async () => {
+          for (let i = 0; i < 60; i++) await read()
+        })(),
+      )
+      expect(readdirSync(folder).filter((name) => name.endsWith('.gone'))).toHaveLength(1)
+      await close()
+    })
+
+    it('keeps as much as it is told to: no record goes with the send that it came with', async () => {
+      // Less than a segment.
+      const { producer, read, offsets, close } = await begun(500)
+      let sent = 1
+      for (let i = 0; i < 30; i++, sent += 5) {
+        await producer.send(
+          't',
+          Array.from({ length: 5 }, () => ({ value: 'x'.repeat(90) })),
+        )
+        while (offsets.length < sent + 5) await read()
+      }
+      expect(offsets).toEqual(Array.from({ length: sent }, (_, n) => n))
+      await close()
+    })
   })
 })

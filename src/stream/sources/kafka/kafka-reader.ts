@@ -237,13 +237,10 @@ export class KafkaReader implements SourceReader {
     return Position.of(next)
   }
 
-  async firstOffsets(): Promise<Position> {
-    this.#checkOpen()
-    const all = this.#options.topics.flatMap((topic) =>
+  partitions(): TopicPartition[] {
+    return this.#options.topics.flatMap((topic) =>
       this.#connection.partitions(topic).map((partition) => ({ topic, partition })),
     )
-    const first = await this.#connection.offsets(all, 'first')
-    return first.and(this.nextOffsets().entries())
   }
 
   async endOffsets(): Promise<Position> {
@@ -419,7 +416,8 @@ export class KafkaReader implements SourceReader {
   async #fetch(node: number, readings: readonly PartitionReading[], bytes: number): Promise<void> {
     const sentMs = this.#runtime.monotonicMs()
     // Where more of them have records, none takes it all: time goes on in all of them alike.
-    const share = Math.max(Math.min(bytes, this.#chunkBytes), Math.floor(bytes / readings.length))
+    const giving = Math.max(1, readings.filter(({ gave }) => gave).length)
+    const share = Math.max(Math.min(bytes, this.#chunkBytes), Math.floor(bytes / giving))
     const maxBytes = Math.max(bytes, ...readings.map(({ fetchBytes }) => fetchBytes))
     this.#busyNodes.add(node)
     this.#askedBytes += maxBytes
@@ -590,6 +588,7 @@ export class KafkaReader implements SourceReader {
   #arrived(reading: PartitionReading, { records, aborted }: FetchedPartition, bytes: number): void {
     reading.failingSinceMs = undefined
     reading.outOfRange = 0
+    reading.gave = records.length > 0
     let end = 0
     for (;;) {
       const batch = readBatchHeader(records, end)

@@ -27,6 +27,8 @@ export class PartitionReading {
   fetching = false
   /** Most bytes to ask for if the first batch came cut off, which brokers before 0.10.1 do. */
   fetchBytes = 0
+  /** Whether the last answer had records of it. */
+  gave = true
   /** How often in a row the first batch came cut off. */
   cutOff = 0
   /** On the monotonic clock. */

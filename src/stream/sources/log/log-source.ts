@@ -153,8 +153,8 @@ class LogReader implements SourceReader {
     return Position.of(this.#partitions)
   }
 
-  firstOffsets(): Promise<Position> {
-    return Promise.resolve(this.nextOffsets())
+  partitions(): readonly PartitionReader[] {
+    return this.#partitions
   }
 
   async endOffsets(): Promise<Position> {

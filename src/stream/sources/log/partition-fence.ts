@@ -39,7 +39,7 @@ import {
   segmentPath,
 } from './segments.ts'
 import { syncAnew } from './sync-anew.ts'
-import { syncedBytes } from './synced-mark.ts'
+import { unsyncedFrom } from './synced-mark.ts'
 import { partitionFolder } from './topic-folder.ts'
 
 /** @throws CORRUPT_RECORDS */
@@ -54,7 +54,7 @@ export async function fencePartition(options: WriterOptions): Promise<void> {
     const index = new SegmentIndex()
     const scan = (): Promise<SegmentPlace> =>
       scanSegment(file, { ...where, base }, index, Number.POSITIVE_INFINITY, 'all')
-    const synced = (await syncedBytes(folder, base)) ?? 0
+    const unsynced = await unsyncedFrom(folder, base)
     let end = await scan()
     for (;;) {
       await options.confirm()
@@ -65,7 +65,7 @@ export async function fencePartition(options: WriterOptions): Promise<void> {
       if (end.offset === offset) break
     }
     // A segment that another one follows is synced. What is no whole record stays: it may be about to become one.
-    if (sync) await syncAnew(file, Math.min(synced, end.position), end.position)
+    if (sync) await syncAnew(file, Math.min(unsynced, end.position), end.position)
     const how = end.offset === base ? 'replaced' : 'added'
     await (await newSegment(folder, end.offset, how, options)).close()
   } finally {

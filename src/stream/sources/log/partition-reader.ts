@@ -11,7 +11,14 @@ import { corruptRecords, noSuchTopic, offsetOutOfRange } from './log-errors.ts'
 import type { LogView } from './log-view.ts'
 import { cutOf } from './segment-cut.ts'
 import { isOther, newFile, openIfThere, scanNamed } from './segment-file.ts'
-import { hasFrameAfter, readFully, SegmentIndex, segmentBases, segmentPath } from './segments.ts'
+import {
+  endOfGone,
+  hasFrameAfter,
+  readFully,
+  SegmentIndex,
+  segmentBases,
+  segmentPath,
+} from './segments.ts'
 import { syncedBytes } from './synced-mark.ts'
 import { partitionFolder, readTopic, type Topic } from './topic-folder.ts'
 
@@ -144,7 +151,7 @@ export class PartitionReader {
     let again = false
     for (;;) {
       const synced = this.#limit
-      const isCovered = synced === undefined && (await this.#isCovered())
+      const isCovered = synced === undefined && (await this.#hasMore()) && (await this.#isCovered())
       const asked = Math.min(
         block.length,
         Math.max(Math.ceil(take.budget * 1.25), LEAST_READ_BYTES),
@@ -242,6 +249,11 @@ export class PartitionReader {
     return this.#view.limit(this.topic, this.#uuid, this.partition)
   }
 
+  /** Whether there is anything to read of the file: where nothing has come, no mark needs be looked at. */
+  async #hasMore(): Promise<boolean> {
+    return (await this.#file.stat()).size > this.#position
+  }
+
   /** Whether the next bytes lie before the mark of the producer. */
   async #isCovered(): Promise<boolean> {
     if (this.#until !== Number.POSITIVE_INFINITY) return false
@@ -286,13 +298,15 @@ export class PartitionReader {
   async #findUntil(): Promise<void> {
     if (this.#until !== Number.POSITIVE_INFINITY) return
     const bases = await basesOf(this.#view.folder, this.topic, this.#folder)
-    const next = bases.find((base) => base > this.#base)
-    if (next === undefined) return
-    if (next < this.#offset || (next > this.#offset && !bases.includes(this.#base))) {
+    const first = bases.find((base) => base > this.#base)
+    if (first === undefined) return
+    // Where the segment has gone, the first one after it need not be the next.
+    const isThere = bases.includes(this.#base) || first <= this.#offset
+    const next = isThere ? first : await endOfGone(this.#folder, this.#base)
+    if (next === undefined || next < this.#offset) {
       await this.checkTopic()
-      if (next < this.#offset) throw beyondEnd(this, this.#offset, next)
-      // It may not be the one that followed, so where this segment ended is not known.
-      throw removedBefore(this, this.#offset, next)
+      if (next !== undefined) throw beyondEnd(this, this.#offset, next)
+      throw removedBefore(this, this.#offset, first)
     }
     this.#until = next
   }
@@ -457,6 +471,12 @@ export class PartitionReader {
     if (next !== this.#offset || rest > 0) {
       await this.checkTopic()
       if (next > this.#offset && bases[0] === next) {
+        // It may have got more before the next one was begun, and retention have taken it away since.
+        const end = await endOfGone(this.#folder, this.#base)
+        if (end !== undefined && end > this.#offset && this.#until !== end) {
+          this.#until = end
+          return 'opened'
+        }
         throw removedBefore(this, this.#offset, next)
       }
       // The segment may have got more before the next one was begun.

@@ -12,7 +12,7 @@ import {
   segmentPath,
 } from './segments.ts'
 import { syncAnew } from './sync-anew.ts'
-import { removeSyncedMark, SyncedMark, syncedBytes } from './synced-mark.ts'
+import { removeSyncedMark, SyncedMark, unsyncedFrom } from './synced-mark.ts'
 import { partitionFolder, type Topic } from './topic-folder.ts'
 
 export interface WriterOptions extends OwnFiles {
@@ -73,7 +73,7 @@ export class PartitionWriter {
     const { topic, partition, sync } = options
     const folder = partitionFolder(options.log, topic.name, partition)
     const base = await lastSegment({ topic: topic.name, partition, folder })
-    const synced = (await syncedBytes(folder, base)) ?? 0
+    const unsynced = await unsyncedFrom(folder, base)
     const file = await open(segmentPath(folder, base), 'r+')
     try {
       const where = { topic: topic.name, partition, folder, base }
@@ -89,7 +89,7 @@ export class PartitionWriter {
       if (end.rest > 0) await file.truncate(end.position)
       let mark: SyncedMark | undefined
       if (sync) {
-        await syncAnew(file, Math.min(synced, end.position), end.position)
+        await syncAnew(file, Math.min(unsynced, end.position), end.position)
         mark = await SyncedMark.create(folder, base, end.position)
         await syncFolder(folder)
       } else if (await removeSyncedMark(folder)) {

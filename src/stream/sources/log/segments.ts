@@ -1,5 +1,5 @@
 /** Segment files of a partition: `<base offset>.log`. Each goes on where the one before it ends. */
-import { type FileHandle, readdir, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, readdir, stat, unlink, writeFile } from 'node:fs/promises'
 import type { FloeError } from '../../../core/errors.ts'
 import { errorCode } from '../../../io/file-system.ts'
 import { beginsGroup, frameAt, HEAD_BYTES } from './frame.ts'
@@ -22,12 +22,38 @@ export function segmentPath(folder: string, base: number): string {
 
 /** Base offsets of the segments there are, ascending. */
 export async function segmentBases(folder: string): Promise<number[]> {
-  const bases: number[] = []
-  for (const name of await readdir(folder)) {
+  return basesIn(await readdir(folder))
+}
+
+function basesIn(names: readonly string[]): number[] {
+  const bases = names.flatMap((name) => {
     const match = SEGMENT.exec(name)
-    if (match !== null) bases.push(Number(match[1]))
-  }
+    return match === null ? [] : [Number(match[1])]
+  })
   return bases.sort((a, b) => a - b)
+}
+
+/**
+ * Where a segment ended that retention has removed; undefined if that is not known, as when the one after it has gone,
+ * too. Readers that have it open read on to there, and no further: a former owner may have written more to it.
+ */
+export async function endOfGone(folder: string, base: number): Promise<number | undefined> {
+  return goneIn(await readdir(folder)).find(([each]) => each === base)?.[1]
+}
+
+/** An empty file, whose name says what was removed. */
+const GONE = /^(\d{20})-(\d{20})\.gone$/
+
+function goneIn(names: readonly string[]): [base: number, next: number][] {
+  return names.flatMap((name): [number, number][] => {
+    const match = GONE.exec(name)
+    return match === null ? [] : [[Number(match[1]), Number(match[2])]]
+  })
+}
+
+function gonePath(folder: string, base: number, next: number): string {
+  const digits = (offset: number): string => String(offset).padStart(20, '0')
+  return `${folder}/${digits(base)}-${digits(next)}.gone`
 }
 
 /** Base offset of the segment that is appended to. @throws CORRUPT_RECORDS */
@@ -196,8 +222,8 @@ export interface Retention {
 }
 
 /**
- * Removes oldest segments of a partition, never the one that is appended to. Gives how many. Passes may meet, of other
- * processes too: what one finds gone another has removed.
+ * Removes oldest segments of a partition, as long as `retentionBytes` are left without them; never the one that is
+ * appended to. Gives how many. Passes may meet, of other processes too: what one finds gone another has removed.
  */
 export async function removeOldSegments(
   folder: string,
@@ -205,7 +231,9 @@ export async function removeOldSegments(
   nowMs: number,
 ): Promise<number> {
   if (retentionBytes === undefined && retentionMs === undefined) return 0
-  const bases = (await unlessGone(segmentBases(folder))) ?? []
+  const names = (await unlessGone(readdir(folder))) ?? []
+  const bases = basesIn(names)
+  const gone = goneIn(names)
   const files = await Promise.all(bases.map((base) => unlessGone(stat(segmentPath(folder, base)))))
   let bytes = files.reduce((sum, file) => sum + (file?.size ?? 0), 0)
   let removed = 0
@@ -213,12 +241,19 @@ export async function removeOldSegments(
     const file = files[i]
     if (file === undefined) continue
     const { size, mtimeMs } = file
-    const tooMany = retentionBytes !== undefined && bytes > retentionBytes
+    const tooMany = retentionBytes !== undefined && bytes - size >= retentionBytes
     const tooOld = retentionMs !== undefined && mtimeMs < nowMs - retentionMs
     if (!tooMany && !tooOld) break
+    const next = bases[i + 1] as number
+    await unlessGone(writeFile(gonePath(folder, base, next), ''))
+    gone.push([base, next])
     const mine = await unlessGone(unlink(segmentPath(folder, base)).then(() => true))
     bytes -= size
     if (mine === true) removed++
+    // Who reads on where this one was has lost records: it need not know where the one before ended.
+    for (const [before, end] of gone) {
+      if (end <= base) await unlessGone(unlink(gonePath(folder, before, end)))
+    }
   }
   return removed
 }

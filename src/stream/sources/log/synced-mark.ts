@@ -11,7 +11,7 @@
  *  8  float64  base offset of the segment; the segments before it are synced whole
  * ```
  */
-import { constants, type FileHandle, open, readFile, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { crc32c } from '../../../core/crc32c.ts'
 import { errorCode } from '../../../io/file-system.ts'
 
@@ -68,6 +68,20 @@ export async function syncedBytes(folder: string, base: number): Promise<number 
   const marked = bytes.readDoubleLE(8)
   if (base < marked) return undefined
   return base === marked ? bytes.readUInt32LE(4) : 0
+}
+
+/**
+ * From where on a segment has to be written anew before it counts as synced: what no sync has ended may be one that failed.
+ * Infinity without a mark, where no owner has synced anything.
+ */
+export async function unsyncedFrom(folder: string, base: number): Promise<number> {
+  try {
+    await stat(markPath(folder))
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return Number.POSITIVE_INFINITY
+    throw error
+  }
+  return (await syncedBytes(folder, base)) ?? 0
 }
 
 /** Gives whether there was one. */

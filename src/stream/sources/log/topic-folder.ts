@@ -2,7 +2,7 @@
  * Topics as folders: `<log>/<topic>/topic.json` and `<log>/<topic>/<partition>/`. A topic appears and disappears whole,
  * by a rename; names that begin with a dot are not topics.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { FloeError, isFloeError } from '../../../core/errors.ts'
 import {
   asInt,
@@ -23,7 +23,7 @@ export interface TopicOptions {
   readonly partitions: number
   /** Size at which a segment file is followed by the next; 64 MiB if absent. Retention removes whole segments. */
   readonly segmentBytes?: number
-  /** Most bytes of segments to keep for each partition; all, if absent. */
+  /** Oldest segments of a partition are removed while so many bytes are left without them; none, if absent. */
   readonly retentionBytes?: number
   /** How long segments are kept after their last append; for ever, if absent. */
   readonly retentionMs?: number
@@ -98,8 +98,20 @@ export async function deleteTopicFolder(
     if (sync) await syncFolder(log)
     await rm(gone, { recursive: true, force: true })
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') throw noSuchTopic(log, name)
+    // Of the topic, or of the owner's folder, which somebody has removed.
+    if (errorCode(error) === 'ENOENT' && !(await isThere(`${log}/${name}`))) {
+      throw noSuchTopic(log, name)
+    }
     throw translate(`${log}/${name}`, error, 'STORE_UNAVAILABLE')
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch {
+    return false
   }
 }
 
