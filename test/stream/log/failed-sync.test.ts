@@ -8,7 +8,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -175,12 +174,12 @@ describe('after a sync that failed', () => {
     })
   }
 
-  it('where there is no mark all of the segment is written anew', async () => {
+  it('where the mark cannot be read all of the segment is written anew', async () => {
     const first = values('first', 10)
     await send(log, first)
     disk.failNextSync()
     await rejectionOf('STORE_UNAVAILABLE', send(log, ['failed']))
-    rmSync(`${folder}/t/0/synced`)
+    writeFileSync(`${folder}/t/0/synced`, 'damaged')
     await send(log, ['next'])
     disk.losePower(`${folder}/t/0`)
     expect(await valuesOf(folder)).toEqual([...first, 'failed', 'next'])
