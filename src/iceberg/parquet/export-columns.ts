@@ -23,7 +23,8 @@ export const ARRAY_STRIDE = 8
 /**
  * Copies one batch.
  * @param array address of an ArrowArray, a struct of the columns; `schema` that of its ArrowSchema.
- * @throws ASSERTION_FAILED if the decoder delivers another layout than it was asked for.
+ * @throws ASSERTION_FAILED if the decoder delivers another layout than it was asked for; an Error for repetition levels of
+ *   a damaged file that the decoder lets through.
  */
 export function exportBatch(
   memory: ArrayBuffer,
@@ -143,7 +144,10 @@ class Exporter {
   /** Plans the copy of an array's offsets. @returns the last one, the end of what they point into. */
   private offsets(slot: number, from: number, length: number): number {
     if (length === 0) return 0
-    assert(this.view.getInt32(from, true) === 0, 'the offsets of a decoded array start at zero')
+    if (this.view.getInt32(from, true) !== 0) {
+      // Of whole files they begin at zero.
+      throw new Error('the first row of a list goes on with a row that is not there')
+    }
     this.copy(slot, from, (length + 1) * 4)
     return this.view.getInt32(from + length * 4, true)
   }

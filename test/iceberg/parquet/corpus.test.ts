@@ -141,6 +141,19 @@ describeCorpus('files of other writers', () => {
     }
   })
 
+  it('refuses a list that begins in the middle of a row', async () => {
+    const bytes = new Uint8Array(
+      readFileSync(corpusPath('parquet/parquet-testing/nested_lists.snappy.parquet')),
+    )
+    for (const at of [506_537_580, 84_486_317]) bytes[4 + (at % (bytes.length - 12))] = 0
+    await store.put('memory://changed', bytes)
+    const { errors } = await readColumns('memory://changed')
+    for (const error of errors) expect(error).toMatchObject({ code: 'CORRUPT_PARQUET' })
+    expect(errors.map(({ message }) => message).join()).toContain(
+      'goes on with a row that is not there',
+    )
+  })
+
   it('gives rows or a typed error for files with changed bytes', async () => {
     const originals = entries
       .map((e) => e.path)
