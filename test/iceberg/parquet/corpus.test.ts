@@ -338,11 +338,12 @@ function suggestedType(node: FileNode, ids: { next: number }): Type {
     return list(ids.next++, suggestedType(element, ids))
   }
   if (annotation.MAP !== undefined) {
+    // Damage may have left it without either.
     const [key, value] = child.children
     return {
       kind: 'map',
       keyId: ids.next++,
-      key: suggestedType(key as FileNode, ids),
+      key: key === undefined ? { kind: 'int' } : suggestedType(key, ids),
       valueId: ids.next++,
       valueRequired: false,
       value: value === undefined ? { kind: 'int' } : suggestedType(value, ids),
