@@ -14,7 +14,7 @@ vi.mock('../../src/iceberg/parquet/worker-pool.ts', async (original) => ({
   openParquetPool: (await import('../faults/in-process-pool.ts')).inProcessPool,
 }))
 
-const SEEDS = Number(process.env['FLOE_MODEL_INCREMENTS'] ?? 12)
+const SEEDS = Number(process.env['FLOE_MODEL_INCREMENTS'] ?? 7)
 const TIMEOUT_MS = 600_000
 
 const KEY = { key: ['id'] }

@@ -12,7 +12,7 @@ import { expectExact, fill, job, options, tables } from './job.ts'
 import { MemorySource } from './memory-source.ts'
 
 const one = process.env['FLOE_STREAM_FAULT_SEED']
-const count = Number(process.env['FLOE_STREAM_FAULTS'] ?? 15)
+const count = Number(process.env['FLOE_STREAM_FAULTS'] ?? 10)
 const seeds = one === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(one)]
 
 /** Waits of retries take no time. */
