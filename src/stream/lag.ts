@@ -1,4 +1,5 @@
 /** How far behind its source a stream is. */
+import { LATE, within } from '../core/bounded-wait.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Position, partitionKey } from './position.ts'
 import type { RecordChunk } from './record-chunk.ts'
@@ -37,16 +38,10 @@ export class Lag {
   /** Offsets from a position to the ends; what was known last where the source does not say in time, null before that. */
   async records(reader: SourceReader, position: Position): Promise<number | null> {
     const { runtime, onEvent } = this.#o
-    const over = new AbortController()
-    const late = runtime
-      .sleep(LAG_WAIT_MS, AbortSignal.any([over.signal, this.#stop.asked]))
-      .catch(() => undefined)
     try {
-      const asked = reader.endOffsets()
-      asked.catch(() => undefined)
       // A partition that nobody answers for must not hold up the others.
-      const ends = await Promise.race([asked, late])
-      if (ends === undefined) return this.#records
+      const ends = await within(runtime, LAG_WAIT_MS, reader.endOffsets(), this.#stop.asked)
+      if (ends === LATE) return this.#records
       const next = reader.nextOffsets()
       let lag = 0
       for (const { topic, partition, offset } of ends.entries()) {
@@ -61,8 +56,6 @@ export class Lag {
       this.#records = lag
     } catch (error) {
       onEvent?.({ type: 'warning', error: error as Error })
-    } finally {
-      over.abort()
     }
     return this.#records
   }

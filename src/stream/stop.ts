@@ -1,5 +1,5 @@
 /** How a run ends: it is asked to stop, and what then takes too long is ended. streaming.md §4. */
-import { abortedError } from '../core/errors.ts'
+import { unlessAborted } from '../core/bounded-wait.ts'
 import type { Runtime } from '../core/runtime.ts'
 
 /** What a batch that is dropped is given to clean up after it, and to learn whether its commit was made. */
@@ -55,31 +55,16 @@ export class Stop {
 
   /** Rejects with ABORTED when a stop has taken too long, also if the work does not heed its signal. */
   unlessOverdue<T>(work: Promise<T>): Promise<T> {
-    return unless(this.overdue, work)
+    return unlessAborted(work, this.overdue, 'A batch')
   }
 
   /** The same as soon as a stop is asked for: of work that no batch waits for. */
   unlessAsked<T>(work: Promise<T>): Promise<T> {
-    return unless(this.asked, work)
+    return unlessAborted(work, this.asked, 'A batch')
   }
 
   /** The same once the time for cleaning up is over, too. */
   unlessOver<T>(work: Promise<T>): Promise<T> {
-    return unless(this.over, work)
-  }
-}
-
-async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const done = new AbortController()
-  const ended = new Promise<never>((_, reject) => {
-    const end = (): void => reject(abortedError(signal, 'A batch'))
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end, { once: true, signal: done.signal })
-  })
-  work.catch(() => undefined)
-  try {
-    return await Promise.race([work, ended])
-  } finally {
-    done.abort()
+    return unlessAborted(work, this.over, 'A batch')
   }
 }

@@ -1,4 +1,5 @@
 /** From a request's method, target and headers to its answer: everything but the connection. */
+import { LATE, within } from '../../core/bounded-wait.ts'
 import { FloeError } from '../../core/errors.ts'
 import { jsonObject } from '../../core/json.ts'
 import { type Answer, jsonAnswer, type RestRequest } from './answer.ts'
@@ -86,24 +87,15 @@ export class Dispatcher {
    */
   async #withDeadline(work: Promise<Answer>, request: IncomingRequest): Promise<Answer> {
     const { runtime, requestTimeoutMs } = this.#options
-    const done = new AbortController()
-    const late = runtime.sleep(requestTimeoutMs, done.signal).then(
-      () => true,
-      () => true,
+    const answer = await within(runtime, requestTimeoutMs, work)
+    if (answer !== LATE) return answer
+    work.catch((error: unknown) => {
+      if (restErrorOf(error) !== error) this.#tell(error, request)
+    })
+    throw new FloeError(
+      'STORE_UNAVAILABLE',
+      `The lake gave no answer within ${requestTimeoutMs} ms, so the client was told to try again`,
     )
-    try {
-      const answer = await Promise.race([work, late])
-      if (answer !== true) return answer as Answer
-      work.catch((error: unknown) => {
-        if (restErrorOf(error) !== error) this.#tell(error, request)
-      })
-      throw new FloeError(
-        'STORE_UNAVAILABLE',
-        `The lake gave no answer within ${requestTimeoutMs} ms, so the client was told to try again`,
-      )
-    } finally {
-      done.abort()
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads the body of a request, bounded in bytes and time. */
 import type { IncomingMessage } from 'node:http'
+import { LATE, within } from '../../core/bounded-wait.ts'
 import type { Runtime } from '../../core/runtime.ts'
 import { badRequest, RestError } from './rest-error.ts'
 
@@ -15,21 +16,11 @@ export interface BodyLimits {
  * `requestTimeoutMs`; 400 if the client goes away
  */
 export async function readBody(message: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
-  const done = new AbortController()
-  const late = limits.runtime.sleep(limits.requestTimeoutMs, done.signal).then(
-    () => undefined,
-    () => undefined,
-  )
   // Left alone when it is late, it ends with the connection.
   const read = readPieces(message, limits.maxBodyBytes)
-  try {
-    const body = await Promise.race([read, late])
-    if (body !== undefined) return body
-    read.catch(() => undefined)
-    throw tooSlow()
-  } finally {
-    done.abort()
-  }
+  const body = await within(limits.runtime, limits.requestTimeoutMs, read)
+  if (body === LATE) throw tooSlow()
+  return body
 }
 
 async function readPieces(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { within } from '../../core/bounded-wait.ts'
 import { abortedError, FloeError } from '../../core/errors.ts'
 import { ConnectionDeadlines } from './connection-deadlines.ts'
 import { Dispatcher } from './dispatch.ts'
@@ -135,14 +136,11 @@ class HttpCatalogServer implements CatalogServer {
   async #close(): Promise<void> {
     const { signal, runtime, closeTimeoutMs } = this.#options
     signal?.removeEventListener('abort', this.#onAbort)
-    const done = new AbortController()
     const ended = new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
     })
     this.#server.closeIdleConnections()
-    const late = runtime.sleep(closeTimeoutMs, done.signal).catch(() => undefined)
-    await Promise.race([ended, late])
-    done.abort()
+    await within(runtime, closeTimeoutMs, ended)
     this.#server.closeAllConnections()
     await ended
   }

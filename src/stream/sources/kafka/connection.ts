@@ -1,4 +1,6 @@
 /** The cluster as readers need it: which partitions there are, who leads them, and from where to where they reach. */
+
+import { unlessAborted } from '../../../core/bounded-wait.ts'
 import { abortedError, FloeError, isFloeError } from '../../../core/errors.ts'
 import type { Runtime } from '../../../core/runtime.ts'
 import { type PartitionOffset, Position } from '../../position.ts'
@@ -14,7 +16,6 @@ import {
 } from './kafkajs.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { SocketFactory } from './socket-factory.ts'
-import { unlessAborted } from './unless-aborted.ts'
 
 export interface TopicPartition {
   readonly topic: string

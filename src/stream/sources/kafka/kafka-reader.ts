@@ -3,6 +3,7 @@
  * fetch is under way for each broker, and one batch is decoded at a time. Each partition has its own next offset, which
  * only what was read moves; nothing is taken from the group.
  */
+import { within } from '../../../core/bounded-wait.ts'
 import { abortedError, FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import type { Runtime } from '../../../core/runtime.ts'
 import { type PartitionOffset, Position } from '../../position.ts'
@@ -317,10 +318,11 @@ export class KafkaReader implements SourceReader {
 
   /** Waits for what is under way, but not longer. */
   async #within(ms: number, task: Promise<unknown>): Promise<void> {
-    const enough = new AbortController()
-    const sleep = this.#runtime.sleep(ms, enough.signal).catch(() => {})
-    await Promise.race([task.catch(() => undefined), sleep])
-    enough.abort()
+    await within(
+      this.#runtime,
+      ms,
+      task.catch(() => undefined),
+    )
   }
 
   #start({ topic, partition }: TopicPartition): number | undefined {

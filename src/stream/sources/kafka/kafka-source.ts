@@ -1,4 +1,6 @@
 /** Kafka topics as a source. The tables' position counts, never the offsets of a consumer group. streaming.md §2, §6. */
+
+import { unlessAborted } from '../../../core/bounded-wait.ts'
 import { abortedError, type FloeError, isFloeError, throwIfAborted } from '../../../core/errors.ts'
 import type { Position } from '../../position.ts'
 import type { SourceOpenOptions, SourceReader, StreamSource } from '../../source.ts'
@@ -10,7 +12,6 @@ import { KafkaReader } from './kafka-reader.ts'
 import { clusterOf, createKafka, unavailable } from './kafkajs.ts'
 import { type KafkaSourceOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { SocketFactory } from './socket-factory.ts'
-import { unlessAborted } from './unless-aborted.ts'
 
 /**
  * Kafka topics. Partitions are shared out by a consumer group, or for good by `assignment`; either way each is read from
