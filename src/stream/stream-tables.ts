@@ -3,6 +3,7 @@
  * or is new to the stream, lags: then batches go to it alone until it has caught up. streaming.md §3.
  */
 import { FloeError, isFloeError } from '../core/errors.ts'
+import type { TableMetadata } from '../iceberg/spec/metadata.ts'
 import type { Lake } from '../iceberg/table/lake.ts'
 import type { Reach } from './backlog.ts'
 import {
@@ -56,8 +57,7 @@ export class StreamTables {
     const names = tables ?? [...new Set([...(await discover(lake, streamId)), ...backfill])]
     const loaded = new StreamTables(lake, streamId, tables === undefined && names.length === 0)
     for (const name of names) {
-      const { metadata } = await lake.table(name)
-      const state = readLedger(metadata, streamId, name)
+      const { metadata, state } = await loaded.#load(name)
       loaded.#states.set(name, state)
       const isReplaced =
         isFresh(state) && metadata.properties[ledgerProperty(streamId)] !== undefined
@@ -262,9 +262,13 @@ export class StreamTables {
     return this.#states.get(table) as LedgerState
   }
 
-  async #read(table: string): Promise<LedgerState> {
+  async #load(table: string): Promise<{ metadata: TableMetadata; state: LedgerState }> {
     const { metadata } = await this.#lake.table(table)
-    return readLedger(metadata, this.#streamId, table)
+    return { metadata, state: readLedger(metadata, this.#streamId, table) }
+  }
+
+  async #read(table: string): Promise<LedgerState> {
+    return (await this.#load(table)).state
   }
 }
 

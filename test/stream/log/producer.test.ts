@@ -8,6 +8,7 @@ import { partitionOfKey } from '../../../src/stream/sources/log/partition-of-key
 import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions, take } from '../source-conformance.ts'
+import { segments } from './segment-files.ts'
 
 it('a log refuses a place where a file is, or below one', async () => {
   const file = `${temporaryFolder()}/file`
@@ -175,11 +176,6 @@ describe('the lock', () => {
     }
   })
 })
-
-const segments = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.log'))
-    .sort()
 
 describe('retention', () => {
   it('by bytes removes oldest segments when a new one is begun', async () => {

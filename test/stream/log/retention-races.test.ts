@@ -8,13 +8,9 @@ import { removeOldSegments } from '../../../src/stream/sources/log/segments.ts'
 import { rejectionOf } from '../../support/expect-error.ts'
 import { temporaryFolder } from '../../support/lakes.ts'
 import { openOptions } from '../source-conformance.ts'
+import { segments } from './segment-files.ts'
 
 const SENDS = 1500
-
-const segments = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.log'))
-    .sort()
 
 /** Reads from the first record that there is, again and again; what it is given has to go on without a gap. */
 async function readAnew(
